@@ -1,0 +1,48 @@
+# make demo    train on the built-in world (ARGS="--budget 10" adds or overrides options)
+# make test    every test
+# make check   lint, format, types, import contracts
+# make bench   side-by-side timings
+
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+# One process, on the GPU where there is one; what accelerate would otherwise warn about is said here.
+LAUNCH := $(BIN)/accelerate launch --quiet --num_processes 1 --num_machines 1 \
+	--mixed_precision no --dynamo_backend no
+
+.DEFAULT_GOAL := help
+.PHONY: help .venv demo test check format bench clean
+
+help:
+	@sed -n 's/^# make/make/p' Makefile
+
+.venv: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
+	@touch $@
+
+demo: $(INSTALLED)
+	$(LAUNCH) train.py --budget 20 $(ARGS)
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -q $(ARGS)
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(INSTALLED)
+	set -e; for script in benchmarks/*.py; do $(BIN)/python "$$script"; done
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

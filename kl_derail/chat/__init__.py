@@ -1,0 +1,34 @@
+"""Chats between an agent and speakers voiced by the base: scene, turns, policies, rollouts."""
+
+from kl_derail.chat.evaluate import play
+from kl_derail.chat.policy import BasePolicy, Decision, Policy, ScriptedPolicy, View
+from kl_derail.chat.record import Origin, record
+from kl_derail.chat.replies import Rewards, score_replies
+from kl_derail.chat.rollout import Draw, Rollout, Samples, Stage, rollout
+from kl_derail.chat.sampling import sample_tokens, stream, uniforms
+from kl_derail.chat.scene import Scene
+from kl_derail.chat.turns import Turn, TurnTracker
+
+__all__ = [
+    "BasePolicy",
+    "Decision",
+    "Draw",
+    "Origin",
+    "Policy",
+    "Rewards",
+    "Rollout",
+    "Samples",
+    "Scene",
+    "ScriptedPolicy",
+    "Stage",
+    "Turn",
+    "TurnTracker",
+    "View",
+    "play",
+    "record",
+    "rollout",
+    "sample_tokens",
+    "score_replies",
+    "stream",
+    "uniforms",
+]

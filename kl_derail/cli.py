@@ -1,0 +1,45 @@
+"""`kl-derail COMMAND`: each command parses its options and hands them down."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+from kl_derail import __version__
+from kl_derail.config import parse, run_command
+from kl_derail.errors import UserError, did_you_mean
+
+
+def train(argv: Sequence[str]) -> int:
+    """Train an agent under a hard KL budget."""
+    from kl_derail.ppo.command import train_command
+
+    return train_command(argv)
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"train": train}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit code (2: a mistake of the user)."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    name = words[0] if words else "--help"
+    return run_command(name, lambda: _dispatch(name, words[1:]))
+
+
+def _dispatch(name: str, rest: Sequence[str]) -> int:
+    if name in {"--help", "-h"}:
+        print(usage())
+        return 0
+    if name == "--version":
+        print(f"kl_derail {__version__}")
+        return 0
+    if name not in COMMANDS:
+        raise UserError(f"there is no such command, allowed {', '.join(COMMANDS)}{did_you_mean(name, COMMANDS)}")
+    return COMMANDS[name](rest)
+
+
+def usage() -> str:
+    """The commands, a line each."""
+    lines = [f"  {name:10}{function.__doc__}" for name, function in COMMANDS.items()]
+    return "\n".join(["usage: kl-derail COMMAND [--help] [options]", "", *lines])

@@ -1,0 +1,219 @@
+"""A run in memory: opened anew, from another run's agent, or where it stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import yaml
+
+from kl_derail.chat import (
+    BasePolicy,
+    Origin,
+    Policy,
+    Rollout,
+    Stage,
+    play,
+    record,
+    score_replies,
+)
+from kl_derail.config import as_mapping, save_resolved
+from kl_derail.errors import UserError
+from kl_derail.ppo import checkpoint
+from kl_derail.ppo.agent import Agent
+from kl_derail.ppo.checkpoint import Checkpoint, Progress
+from kl_derail.ppo.folder import CONFIG, SUMMARY, RunFolder, existing_run
+from kl_derail.ppo.plan import MAY_CHANGE, TrainOptions, is_done, run_id
+from kl_derail.ppo.update import make_optimiser
+from kl_derail.reward import ReplyScorer
+from kl_derail.setup import build_reward, build_stage
+from kl_derail.transcripts import Episode, named_path, write_episodes
+
+
+@dataclass
+class Session:
+    """Everything a run works with.
+
+    Attributes:
+        options: resolved.
+        folder: on the disk.
+        stage: base and scene.
+        scorer: of replies.
+        agent: being trained.
+        optimiser: of the agent.
+        progress: updates and tokens done.
+        run_id: stands in every transcript.
+    """
+
+    options: TrainOptions
+    folder: RunFolder
+    stage: Stage
+    scorer: ReplyScorer
+    agent: Agent
+    optimiser: torch.optim.Optimizer
+    progress: Progress
+    run_id: str
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        made = Checkpoint(
+            base_fingerprint=self.stage.base.fingerprint,
+            progress=self.progress,
+            agent=self.agent.state_dict(),
+            optimiser=checkpoint.optimiser_tensors(self.optimiser),
+            rewards=self.scorer.cache,
+        )
+        checkpoint.save_checkpoint(
+            self.folder.path, made, keep=self.options.run.keep_checkpoints
+        )
+
+    def restore(self, found: Checkpoint) -> None:
+        """Go on where a checkpoint stands."""
+        checkpoint.restore_agent(self.agent, found)
+        checkpoint.restore_optimiser(self.optimiser, found.optimiser)
+        self.scorer.restore(found.rewards)
+        self.progress = found.progress
+
+    def episodes(self, rollouts: Sequence[Rollout], policy: str) -> list[Episode]:
+        """Scored and recorded episodes."""
+        cut_off = self.options.reward.score_cut_off
+        return [
+            episode
+            for played in rollouts
+            for episode in record(
+                played,
+                self.stage,
+                score_replies(played, self.stage.scene, self.scorer, cut_off=cut_off),
+                Origin(self.run_id, policy),
+            )
+        ]
+
+    def evaluate(self, policy: Policy, name: str, *, budget: float, keep_samples: bool = False) -> list[Rollout]:
+        """Play a policy without training; writes its transcripts under the policy's name."""
+        run = self.options.run
+        rollouts = list(
+            play(
+                self.stage,
+                policy,
+                run.eval_episodes,
+                seed=run.seed,
+                budget=budget,
+                chats=run.chats,
+                keep_samples=keep_samples,
+                top_k=run.top_k,
+            )
+        )
+        write_episodes(named_path(self.folder.path, name), self.episodes(rollouts, name))
+        return rollouts
+
+
+def open_session(options: TrainOptions) -> Session:
+    """Open the run that the options describe.
+
+    Raises:
+        UserError: before anything is written, where the options cannot be carried out.
+    """
+    if options.run.resume is not None:
+        return _resume(options, options.run.resume)
+    folder = RunFolder(_output(options))
+    folder.check_free(overwrite=options.run.overwrite)
+    source = _source(options)
+    session = _assemble(options, folder)
+    if source is not None:
+        _check_base(session, source, f"init_from: {options.run.init_from}")
+        checkpoint.restore_agent(session.agent, source)
+    folder.create()
+    save_resolved(folder.path / CONFIG, *options, command="train")
+    _meet_base(session, standardise=options.ppo.standardise and source is None)
+    session.save()
+    return session
+
+
+def _resume(options: TrainOptions, path: Path) -> Session:
+    folder = existing_run(path, "resume")
+    _check_unchanged(options, folder)
+    found = checkpoint.load_newest(path)
+    if is_done(options.run, found.progress) and (path / SUMMARY).exists():
+        raise UserError(
+            f"resume: {path} is complete after {found.progress.update} updates and {found.progress.agent_tokens} agent tokens;"
+            " raise --total_tokens or --max_updates to go on"
+        )
+    session = _assemble(options, folder)
+    _check_base(session, found, f"resume: {path}")
+    session.restore(found)
+    folder.cut_back(found.progress.update)
+    saved = options._replace(run=dataclasses.replace(options.run, resume=None))
+    save_resolved(path / CONFIG, *saved, command="train")
+    return session
+
+
+def _assemble(options: TrainOptions, folder: RunFolder) -> Session:
+    stage = build_stage(options.base, options.scene, feature_layers=options.ppo.feature_layers)
+    device = stage.base.model.device
+    scorer = build_reward(options.reward, device)
+    agent = make_agent(options, stage).to(device)
+    return Session(
+        options=options,
+        folder=folder,
+        stage=stage,
+        scorer=scorer,
+        agent=agent,
+        optimiser=make_optimiser(agent, options.ppo),
+        progress=Progress(),
+        run_id=run_id(options, stage.base.fingerprint),
+    )
+
+
+def make_agent(options: TrainOptions, stage: Stage) -> Agent:
+    """A fresh agent, the same for the same seed."""
+    scale = options.budget.budget if options.budget.scale_budget and options.budget.budget > 0 else 1.0
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(options.run.seed)
+        return Agent(
+            stage.n_features,
+            stage.base.vocabulary,
+            budget_scale=scale,
+            overspend=options.budget.overspend_target,
+        )
+
+
+def _meet_base(session: Session, *, standardise: bool) -> None:
+    """Play the base: its transcripts are the "before", its features the agent's units."""
+    rollouts = session.evaluate(BasePolicy(), "base", budget=0.0, keep_samples=standardise)
+    if standardise:
+        seen = [each.samples.view.features for each in rollouts if each.samples is not None]
+        session.agent.standardise(torch.cat(seen))
+
+
+def _output(options: TrainOptions) -> Path:
+    if options.run.output_dir is None:
+        raise ValueError("resolve the options first")
+    return options.run.output_dir
+
+
+def _source(options: TrainOptions) -> Checkpoint | None:
+    if options.run.init_from is None:
+        return None
+    return checkpoint.load_newest(existing_run(options.run.init_from, "init_from").path)
+
+
+def _check_base(session: Session, found: Checkpoint, what: str) -> None:
+    now = session.stage.base.fingerprint
+    if found.base_fingerprint != now:
+        raise UserError(
+            f"{what} was trained on the base {found.base_fingerprint[:12]}, this one is {now[:12]}"
+            f" ({session.stage.base.name}); bases must not be mixed"
+        )
+
+
+def _check_unchanged(options: TrainOptions, folder: RunFolder) -> None:
+    """Refuse a resume under options that would have made another run."""
+    saved = yaml.safe_load((folder.path / CONFIG).read_text(encoding="utf-8"))
+    for name, value in as_mapping(*options).items():
+        if name not in MAY_CHANGE and name in saved and saved[name] != value:
+            raise UserError(
+                f"resume: {name} was {saved[name]} in {folder.path}, found {value}; it cannot change within a run"
+            )

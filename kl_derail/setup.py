@@ -1,0 +1,121 @@
+"""From options to a stage ready to chat and a reward ready to score: shared by every command that chats."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from kl_derail import embedded
+from kl_derail.base import load_base
+from kl_derail.chat import Scene, Stage
+from kl_derail.config import option
+from kl_derail.errors import UserError
+from kl_derail.reward import ReplyScorer, Scorer, SentimentModel
+
+EMBEDDED = "embedded"
+
+
+@dataclass(frozen=True)
+class BaseOptions:
+    """The frozen language model."""
+
+    base: str = option(EMBEDDED, "hub id or folder of a causal language model; embedded: the built-in one")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = option(
+        "auto", "precision of the base; auto: float32 on CPU, as stored elsewhere"
+    )
+    quantization: Literal["none", "nf4"] = option("none", "4-bit weights (not yet available)")
+    device: str = option("auto", "cpu, cuda, cuda:1 ...; auto: a GPU where there is one")
+    threads: int = option(1, "CPU threads of torch; one is fastest for the built-in base", minimum=1)
+
+
+@dataclass(frozen=True)
+class SceneOptions:
+    """Who chats with whom, and for how long."""
+
+    opening: str | None = option(
+        None, "text that every chat begins with, cut where the chat goes on; none: the built-in one"
+    )
+    agent: str = option(embedded.AGENT, "the speaker whose tokens the agent chooses")
+    speakers: list[str] = option(list(embedded.SPEAKERS), "all speakers, as their headers name them")
+    length: int = option(256, "tokens in an episode, opening included", minimum=2)
+    student_temperature: float = option(0.05, "temperature of everyone but the agent", above=0)
+    max_reply_tokens: int | None = option(
+        None, "cut off a reply after so many tokens; none: never", minimum=1
+    )
+
+
+@dataclass(frozen=True)
+class RewardOptions:
+    """What a reply is worth."""
+
+    reward: str = option(
+        EMBEDDED,
+        "hub id or folder of a sentiment classifier, or python:MODULE:FUNCTION from texts to scores in [0, 1]",
+    )
+    blank_reward: float | None = option(
+        0.5, "score of a blank reply; none: ask the classifier", minimum=0, maximum=1
+    )
+    score_cut_off: bool = option(False, "also score the reply that the end of the episode cut off")
+
+
+def choose_device(options: BaseOptions) -> torch.device:
+    """The device that `--device` names, once it is known to work; sets the number of CPU threads too."""
+    torch.set_num_threads(options.threads)
+    if options.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=options.device).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"device: found {options.device!r}, which does not work here: {reason}") from error
+
+
+def build_stage(base: BaseOptions, scene: SceneOptions, *, feature_layers: int) -> Stage:
+    """Load the base and make the scene; user errors before anything slow where possible."""
+    made = build_scene(base, scene)
+    folder = str(embedded.base_path()) if base.base == EMBEDDED else base.base
+    loaded = load_base(
+        folder, dtype=base.dtype, quantization=base.quantization, device=choose_device(base)
+    )
+    return Stage(loaded, made, feature_layers)
+
+
+def build_scene(base: BaseOptions, scene: SceneOptions) -> Scene:
+    """The scene; the built-in opening belongs to the built-in base."""
+    if scene.opening is None and base.base != EMBEDDED:
+        raise UserError(f"opening: needed with --base {base.base}; only the built-in base has one of its own")
+    return Scene(
+        opening=embedded.OPENING if scene.opening is None else scene.opening,
+        agent=scene.agent,
+        speakers=tuple(scene.speakers),
+        length=scene.length,
+        student_temperature=scene.student_temperature,
+        max_reply_tokens=scene.max_reply_tokens,
+    )
+
+
+def build_reward(options: RewardOptions, device: torch.device) -> ReplyScorer:
+    """The scorer of replies."""
+    return ReplyScorer(_scorer(options.reward, device), blank_reward=options.blank_reward)
+
+
+def _scorer(name: str, device: torch.device) -> Scorer:
+    if name.startswith("python:"):
+        return _function(name)
+    return SentimentModel(str(embedded.sentiment_path()) if name == EMBEDDED else name, device=device)
+
+
+def _function(name: str) -> Scorer:
+    """The function that python:MODULE:FUNCTION names."""
+    module, _, attribute = name.removeprefix("python:").partition(":")
+    try:
+        function = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(f"reward: cannot import {name!r}: {error}; allowed python:MODULE:FUNCTION") from error
+    if not callable(function):
+        raise UserError(f"reward: {name!r} is no function")
+    scorer: Scorer = function
+    return scorer

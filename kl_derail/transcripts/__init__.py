@@ -1,0 +1,122 @@
+"""The one typed log of every chat. Trainers write it; every viewer only reads it.
+
+`FEATURES` and the intervals of `kl_derail.transcripts.statistics` are imported on first use, since
+`datasets` and `scipy.stats` take seconds to import.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from kl_derail.transcripts.columns import COLUMNS, SCHEMA_VERSION
+from kl_derail.transcripts.metrics import (
+    Nats,
+    distinct_replies,
+    empty_turn_fraction,
+    is_silent,
+    kl_by_quarter,
+    overspend,
+    reward_per_reply,
+    short_turn_fraction,
+    silence_start,
+    spent,
+    total_reward,
+)
+from kl_derail.transcripts.ragged import Ragged
+from kl_derail.transcripts.schema import EVALUATION, Episode, episodes_equal
+from kl_derail.transcripts.store import (
+    FileInfo,
+    check_same_base,
+    find_files,
+    iter_episodes,
+    named_path,
+    read_episodes,
+    read_info,
+    update_path,
+    write_episodes,
+)
+from kl_derail.transcripts.summary import Summary, summarise
+from kl_derail.transcripts.turns import (
+    Turn,
+    agent_turns,
+    is_counted,
+    is_empty,
+    is_short,
+    replies,
+    reply_texts,
+    turns_of,
+)
+
+if TYPE_CHECKING:
+    from kl_derail.transcripts.features import FEATURES
+    from kl_derail.transcripts.statistics import (
+        Interval,
+        cluster_fraction,
+        cluster_ratio,
+        t_interval,
+        two_level_ratio,
+        wilson,
+    )
+
+_LAZY = {
+    "FEATURES": "features",
+    "Interval": "statistics",
+    "cluster_fraction": "statistics",
+    "cluster_ratio": "statistics",
+    "t_interval": "statistics",
+    "two_level_ratio": "statistics",
+    "wilson": "statistics",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """The names that are slow to import, on first use."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+
+
+__all__ = [
+    "COLUMNS",
+    "EVALUATION",
+    "FEATURES",
+    "SCHEMA_VERSION",
+    "Episode",
+    "FileInfo",
+    "Interval",
+    "Nats",
+    "Ragged",
+    "Summary",
+    "Turn",
+    "agent_turns",
+    "check_same_base",
+    "cluster_fraction",
+    "cluster_ratio",
+    "distinct_replies",
+    "empty_turn_fraction",
+    "episodes_equal",
+    "find_files",
+    "is_counted",
+    "is_empty",
+    "is_short",
+    "is_silent",
+    "iter_episodes",
+    "kl_by_quarter",
+    "named_path",
+    "overspend",
+    "read_episodes",
+    "read_info",
+    "replies",
+    "reply_texts",
+    "reward_per_reply",
+    "short_turn_fraction",
+    "silence_start",
+    "spent",
+    "summarise",
+    "t_interval",
+    "total_reward",
+    "turns_of",
+    "two_level_ratio",
+    "update_path",
+    "wilson",
+    "write_episodes",
+]

@@ -1,0 +1,101 @@
+"""A miniature build from end to end."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+)
+
+from kl_derail.embedded.base import BaseConfig, learning_rate
+from kl_derail.embedded.build import Built, EmbeddedBuildConfig, build
+from kl_derail.embedded.grammar import corpus_hash, documents
+from kl_derail.errors import UserError
+
+TINY = EmbeddedBuildConfig(
+    out=Path("unused"),
+    documents=12,
+    steps=3,
+    batch=2,
+    window=64,
+    sentences=60,
+    sentiment_steps=3,
+    chats=0,
+)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    return build(replace(TINY, out=tmp_path_factory.mktemp("world")))
+
+
+def test_both_folders_load(built: Built) -> None:
+    model = AutoModelForCausalLM.from_pretrained(built.base)
+    tokenizer = AutoTokenizer.from_pretrained(built.base)
+    judge = AutoModelForSequenceClassification.from_pretrained(built.sentiment)
+    assert model.config.vocab_size == 768 >= len(tokenizer)
+    assert judge.config.id2label == {0: "NEGATIVE", 1: "POSITIVE"}
+    assert AutoTokenizer.from_pretrained(built.sentiment)("Hello.")["input_ids"]
+
+
+def test_the_card_states_corpus_and_command(built: Built) -> None:
+    card = (built.base / "README.md").read_text(encoding="utf-8")
+    assert built.corpus_sha256 == corpus_hash(documents(0, 12))
+    assert built.corpus_sha256 in card
+    assert "--seed 0 --documents 12" in card and "held-out loss" in card
+
+
+def test_the_same_seed_gives_the_same_weights(built: Built, tmp_path: Path) -> None:
+    again = build(replace(TINY, out=tmp_path / "again"))
+    for one, other in ((built.base, again.base), (built.sentiment, again.sentiment)):
+        first, second = (load_file(folder / "model.safetensors") for folder in (one, other))
+        assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_another_seed_gives_another_world(built: Built, tmp_path: Path) -> None:
+    other = build(replace(TINY, out=tmp_path, seed=1))
+    assert other.corpus_sha256 != built.corpus_sha256
+
+
+def test_a_full_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "precious.txt").write_text("mine")
+    with pytest.raises(UserError, match="out: .* not an empty folder"):
+        build(replace(TINY, out=tmp_path))
+    assert (tmp_path / "precious.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("key", ["documents", "steps", "batch", "threads", "sentiment_steps"])
+def test_a_count_below_one_is_refused(key: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"{key}: found 0"):
+        build(replace(TINY, out=tmp_path, **{key: 0}))
+
+
+def test_too_few_documents_for_a_window_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="documents: 1 .*window: 100000"):
+        build(replace(TINY, out=tmp_path, documents=1, window=100_000))
+
+
+def test_threads_are_given_back(built: Built, tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    build(replace(TINY, out=tmp_path, threads=before + 1))
+    assert torch.get_num_threads() == before
+
+
+def test_every_field_has_help() -> None:
+    assert all(field.metadata["help"] for cls in (EmbeddedBuildConfig, BaseConfig) for field in fields(cls))
+
+
+def test_the_schedule_goes_by_steps() -> None:
+    config = BaseConfig(steps=100, warmup=10, learning_rate=1.0)
+    rates = [learning_rate(config, step) for step in range(100)]
+    assert rates[:10] == pytest.approx([0.1 * n for n in range(1, 11)])
+    assert max(rates) == rates[9] == rates[10] == 1.0
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert 0.03 <= rates[-1] < 0.04
