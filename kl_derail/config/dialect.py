@@ -12,7 +12,8 @@ import re
 import yaml
 
 NULL_TAG = "tag:yaml.org,2002:null"
-READ_TAGS = (NULL_TAG, *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")))
+TEXT_TAG = "tag:yaml.org,2002:str"
+READ_TAGS = (NULL_TAG, TEXT_TAG, "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map")
 NONE_TAG = "!none"
 NONE_PATTERN = re.compile("^(none|None|NONE)$")
 NULL_WORDS = frozenset({"none", "null"})
@@ -42,13 +43,19 @@ class TextLoader(yaml.SafeLoader):
 
 
 class TextDumper(yaml.SafeDumper):
-    """Writes what `TextLoader` reads back: puts the text `none` in quotes."""
+    """Writes what `TextLoader` reads back exactly, whatever the text."""
+
+
+def _text_node(dumper: TextDumper, text: str) -> yaml.ScalarNode:
+    """Double quotes for what is not printable: other styles turn the line break U+0085 to a space."""
+    return dumper.represent_scalar(TEXT_TAG, text, style=None if text.isprintable() else '"')
 
 
 def _null_word(loader: TextLoader, node: yaml.ScalarNode) -> NullWord:
     return NullWord(loader.construct_scalar(node))
 
 
+TextDumper.add_representer(str, _text_node)
 TextLoader.add_constructor(NONE_TAG, _null_word)
 for _dialect in (TextLoader, TextDumper):
     _dialect.add_implicit_resolver(NONE_TAG, NONE_PATTERN, ["n", "N"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,9 @@ class Ragged:
         """
         if isinstance(rows, np.ndarray):
             return cls.scatter(rows, np.ones(len(rows), bool))
+        if all(isinstance(row, list) for row in rows):  # many small lists: no array for each
+            flat = np.array(list(chain.from_iterable(rows)))  # type: ignore[arg-type]
+            return cls(flat, _offsets([len(row) for row in rows]))  # type: ignore[arg-type]
         parts = [np.asarray(row) for row in rows]
         filled = [part for part in parts if part.size]
         values = np.concatenate(filled) if filled else np.zeros(0)

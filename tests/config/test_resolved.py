@@ -21,10 +21,10 @@ ODD_TEXTS = (
     *("%", "'", '"', "!x", "&x", "*x", "a " * 100, "\ta\n b\n\n"),
 )
 TEXT = st.text(st.characters(codec="utf-8")) | st.sampled_from(ODD_TEXTS)
-PATHS = (
+PATHS = st.sampled_from([Path("none"), Path("null"), Path("~x"), Path("a ")]) | (
     st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
     .map(Path)
-    .filter(lambda path: not str(path).startswith("~"))
+    .filter(lambda path: not str(path).startswith("~/"))
 )
 NOT_ZERO = st.floats(min_value=0, exclude_min=True, allow_infinity=False)
 

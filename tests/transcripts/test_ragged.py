@@ -18,6 +18,11 @@ def test_rows_come_back(rows: list[list[int]]) -> None:
     assert [row.tolist() for row in ragged] == rows
 
 
+def test_rows_of_any_kind() -> None:
+    mixed = Ragged.from_rows([np.array([1, 2]), [], (3,)])
+    assert mixed.tolist() == [[1, 2], [], [3]]
+
+
 def test_from_an_array() -> None:
     assert Ragged.from_rows(np.array([[1, 2], [3, 4]])).tolist() == [[1, 2], [3, 4]]
 
