@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from kl_derail import __version__
-from kl_derail.config import parse, run_command
+from kl_derail.config import run_command
 from kl_derail.errors import UserError, did_you_mean
 
 
@@ -17,7 +17,14 @@ def train(argv: Sequence[str]) -> int:
     return train_command(argv)
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"train": train}
+def rollout(argv: Sequence[str]) -> int:
+    """Play a trained agent, its base or a script, and write transcripts."""
+    from kl_derail.ppo.command import rollout_command
+
+    return rollout_command(argv)
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"train": train, "rollout": rollout}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,7 +42,9 @@ def _dispatch(name: str, rest: Sequence[str]) -> int:
         print(f"kl_derail {__version__}")
         return 0
     if name not in COMMANDS:
-        raise UserError(f"there is no such command, allowed {', '.join(COMMANDS)}{did_you_mean(name, COMMANDS)}")
+        raise UserError(
+            f"there is no such command, allowed {', '.join(COMMANDS)}{did_you_mean(name, COMMANDS)}"
+        )
     return COMMANDS[name](rest)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+import transformers
 
 from kl_derail import embedded
 from kl_derail.base import load_base
@@ -22,13 +23,17 @@ EMBEDDED = "embedded"
 class BaseOptions:
     """The frozen language model."""
 
-    base: str = option(EMBEDDED, "hub id or folder of a causal language model; embedded: the built-in one")
+    base: str = option(
+        EMBEDDED, "hub id or folder of a causal language model; embedded: the built-in one"
+    )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = option(
         "auto", "precision of the base; auto: float32 on CPU, as stored elsewhere"
     )
     quantization: Literal["none", "nf4"] = option("none", "4-bit weights (not yet available)")
     device: str = option("auto", "cpu, cuda, cuda:1 ...; auto: a GPU where there is one")
-    threads: int = option(1, "CPU threads of torch; one is fastest for the built-in base", minimum=1)
+    threads: int = option(
+        1, "CPU threads of torch; one is fastest for the built-in base", minimum=1
+    )
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,9 @@ class SceneOptions:
         None, "text that every chat begins with, cut where the chat goes on; none: the built-in one"
     )
     agent: str = option(embedded.AGENT, "the speaker whose tokens the agent chooses")
-    speakers: list[str] = option(list(embedded.SPEAKERS), "all speakers, as their headers name them")
+    speakers: list[str] = option(
+        list(embedded.SPEAKERS), "all speakers, as their headers name them"
+    )
     length: int = option(256, "tokens in an episode, opening included", minimum=2)
     student_temperature: float = option(0.05, "temperature of everyone but the agent", above=0)
     max_reply_tokens: int | None = option(
@@ -70,11 +77,14 @@ def choose_device(options: BaseOptions) -> torch.device:
         return torch.empty(0, device=options.device).device
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise UserError(f"device: found {options.device!r}, which does not work here: {reason}") from error
+        raise UserError(
+            f"device: found {options.device!r}, which does not work here: {reason}"
+        ) from error
 
 
 def build_stage(base: BaseOptions, scene: SceneOptions, *, feature_layers: int) -> Stage:
     """Load the base and make the scene; user errors before anything slow where possible."""
+    quiet_libraries()
     made = build_scene(base, scene)
     folder = str(embedded.base_path()) if base.base == EMBEDDED else base.base
     loaded = load_base(
@@ -83,10 +93,17 @@ def build_stage(base: BaseOptions, scene: SceneOptions, *, feature_layers: int) 
     return Stage(loaded, made, feature_layers)
 
 
+def quiet_libraries() -> None:
+    """Keep the libraries' own progress bars out of ours."""
+    transformers.utils.logging.disable_progress_bar()
+
+
 def build_scene(base: BaseOptions, scene: SceneOptions) -> Scene:
     """The scene; the built-in opening belongs to the built-in base."""
     if scene.opening is None and base.base != EMBEDDED:
-        raise UserError(f"opening: needed with --base {base.base}; only the built-in base has one of its own")
+        raise UserError(
+            f"opening: needed with --base {base.base}; only the built-in base has one of its own"
+        )
     return Scene(
         opening=embedded.OPENING if scene.opening is None else scene.opening,
         agent=scene.agent,
@@ -105,7 +122,9 @@ def build_reward(options: RewardOptions, device: torch.device) -> ReplyScorer:
 def _scorer(name: str, device: torch.device) -> Scorer:
     if name.startswith("python:"):
         return _function(name)
-    return SentimentModel(str(embedded.sentiment_path()) if name == EMBEDDED else name, device=device)
+    return SentimentModel(
+        str(embedded.sentiment_path()) if name == EMBEDDED else name, device=device
+    )
 
 
 def _function(name: str) -> Scorer:
@@ -113,8 +132,10 @@ def _function(name: str) -> Scorer:
     module, _, attribute = name.removeprefix("python:").partition(":")
     try:
         function = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(f"reward: cannot import {name!r}: {error}; allowed python:MODULE:FUNCTION") from error
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise UserError(
+            f"reward: cannot import {name!r}: {error}; allowed python:MODULE:FUNCTION"
+        ) from error
     if not callable(function):
         raise UserError(f"reward: {name!r} is no function")
     scorer: Scorer = function

@@ -18,11 +18,13 @@ class ReservedLayer(DynamicLayer):
     """Keys and values [B, heads, t, D] as views of buffers that hold `capacity` tokens."""
 
     def __init__(self, capacity: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.capacity = capacity
         self._buffers: tuple[Tensor, Tensor] | None = None
 
-    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
         """Append [B, heads, n, D] keys and values; returns all of them so far as views."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
@@ -34,16 +36,23 @@ class ReservedLayer(DynamicLayer):
         self.keys, self.values = key_buffer[..., :stop, :], value_buffer[..., :stop, :]
         return self.keys, self.values
 
-    def _room(self, key_states: Tensor, value_states: Tensor, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """The buffers; new ones, with the past copied, if the batch changed or the room is too small."""
-        batch = key_states.shape[0]
-        if self._buffers is None or self._buffers[0].shape[0] != batch or stop > self._buffers[0].shape[-2]:
+    def _room(
+        self, key_states: Tensor, value_states: Tensor, start: int, stop: int
+    ) -> tuple[Tensor, Tensor]:
+        """The buffers; new ones, with the past copied, where these lack the room or do not hold the past.
+
+        Whoever selects or reorders rows puts other tensors in place of our views.
+        """
+        keys: Any = self.keys
+        kept = self._buffers
+        if kept is None or keys.data_ptr() != kept[0].data_ptr() or stop > kept[0].shape[-2]:
             self.capacity = max(self.capacity, stop)
-            keys, values = self._reserve(key_states), self._reserve(value_states)
+            kept = self._reserve(key_states), self._reserve(value_states)
             if start:
-                keys[..., :start, :], values[..., :start, :] = self.keys, self.values
-            self._buffers = keys, values
-        return self._buffers
+                kept[0][..., :start, :] = keys
+                kept[1][..., :start, :] = self.values  # type: ignore[assignment]
+            self._buffers = kept
+        return kept
 
     def _reserve(self, like: Tensor) -> Tensor:
         batch, heads, _, width = like.shape
@@ -53,7 +62,9 @@ class ReservedLayer(DynamicLayer):
 def reserved_cache(config: PretrainedConfig, capacity: int) -> DynamicCache:
     """The model's own cache layout, with every plain full-attention layer replaced by a `ReservedLayer`."""
     cache = DynamicCache(config=config)
-    cache.layers = [ReservedLayer(capacity) if type(layer) is DynamicLayer else layer for layer in cache.layers]
+    cache.layers = [
+        ReservedLayer(capacity) if type(layer) is DynamicLayer else layer for layer in cache.layers
+    ]
     return cache
 
 

@@ -40,10 +40,14 @@ class LockstepDecoder:
         capacity: tokens to reserve room for (opening included); more are possible but cost a copy.
     """
 
-    def __init__(self, model: PreTrainedModel, *, feature_layers: int = 3, capacity: int = 0) -> None:
+    def __init__(
+        self, model: PreTrainedModel, *, feature_layers: int = 3, capacity: int = 0
+    ) -> None:
         layers = int(model.config.get_text_config().num_hidden_layers) + 1
         if not 1 <= feature_layers <= layers:
-            raise UserError(f"feature_layers: found {feature_layers}, allowed 1 to {layers} for this base model")
+            raise UserError(
+                f"feature_layers: found {feature_layers}, allowed 1 to {layers} for this base model"
+            )
         self.model = model
         self.feature_layers = feature_layers
         self.capacity = capacity
@@ -64,8 +68,12 @@ class LockstepDecoder:
             raise ValueError("every chat needs an opening of at least one token")
         rows = torch.tensor([unique.index(tuple(o)) for o in openings], device=self.model.device)
         width = max(map(len, unique))
-        ids = torch.tensor([[0] * (width - len(o)) + list(o) for o in unique], device=self.model.device)
-        mask = torch.tensor([[0] * (width - len(o)) + [1] * len(o) for o in unique], device=self.model.device)
+        ids = torch.tensor(
+            [[0] * (width - len(o)) + list(o) for o in unique], device=self.model.device
+        )
+        mask = torch.tensor(
+            [[0] * (width - len(o)) + [1] * len(o) for o in unique], device=self.model.device
+        )
         positions = (mask.cumsum(1) - 1).clamp_min(0)
         padded = bool((mask == 0).any())
         self._cache = reserved_cache(self.model.config, max(self.capacity, width))

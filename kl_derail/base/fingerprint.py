@@ -18,7 +18,9 @@ def base_fingerprint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-        digest.update(tensor.detach().contiguous().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+        digest.update(
+            tensor.detach().contiguous().cpu().reshape(-1).view(torch.uint8).numpy().tobytes()
+        )
     digest.update(tokenizer_hash(tokenizer).encode())
     return digest.hexdigest()
 
@@ -26,5 +28,9 @@ def base_fingerprint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
 def tokenizer_hash(tokenizer: PreTrainedTokenizerBase) -> str:
     """Hash of a tokenizer: its fast form as a whole, or its vocabulary where there is no fast form."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
-    text = backend.to_str() if backend is not None else json.dumps(tokenizer.get_vocab(), sort_keys=True)
+    text = (
+        backend.to_str()
+        if backend is not None
+        else json.dumps(tokenizer.get_vocab(), sort_keys=True)
+    )
     return hashlib.sha256(text.encode()).hexdigest()

@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from kl_derail.base.fingerprint import base_fingerprint
 from kl_derail.errors import UserError
@@ -83,7 +89,9 @@ def locate(name: str) -> str:
     if path.is_dir():
         return str(path)
     if path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1 or not name.strip():
-        raise UserError(f"base: no model folder at {name!r}; give a folder or a hub id (owner/name)")
+        raise UserError(
+            f"base: no model folder at {name!r}; give a folder or a hub id (owner/name)"
+        )
     return name
 
 
@@ -93,9 +101,18 @@ def _load_model(name: str, place: str, dtype: Dtype, device: torch.device) -> Pr
     else:
         wanted = getattr(torch, dtype)
     config = _load("configuration", name, lambda: AutoConfig.from_pretrained(place))
-    model = _load(
-        "model", name, lambda: AutoModelForCausalLM.from_pretrained(place, config=config, dtype=wanted)
+    model, found = _load(
+        "model",
+        name,
+        lambda: AutoModelForCausalLM.from_pretrained(
+            place, config=config, dtype=wanted, output_loading_info=True
+        ),
     )
+    if missing := sorted(found["missing_keys"]):
+        raise UserError(
+            f"base: the checkpoint of {name!r} lacks {len(missing)} of the model's weights, {missing[0]} for one; "
+            "they would be random"
+        )
     return cast(PreTrainedModel, model.to(device))
 
 

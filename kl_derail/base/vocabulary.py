@@ -30,16 +30,24 @@ class TokenPieces:
     def _anchor(self) -> list[int]:
         return list(self.tokenizer.encode("a", add_special_tokens=False))
 
+    @cached_property
+    def _anchor_length(self) -> int:
+        return len(self._decode(self._anchor))
+
+    def _after_anchor(self, ids: Sequence[int]) -> str:
+        """Text of tokens that stand after other text: some vocabularies drop the first space of a text."""
+        return self._decode([*self._anchor, *ids])[self._anchor_length :]
+
     def _decode(self, ids: Sequence[int]) -> str:
-        return str(
-            self.tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        text = self.tokenizer.decode(
+            list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False
         )
+        return str(text)
 
     @cached_property
     def table(self) -> list[str]:
         """[V] the text that each token adds on its own after other text; REPLACEMENT where it is half a character."""
-        prefix = len(self._decode(self._anchor))
-        return [self._decode([*self._anchor, token])[prefix:] for token in range(self.size)]
+        return [self._after_anchor([token]) for token in range(self.size)]
 
     def text(self, ids: Sequence[int]) -> str:
         """The text of a token sequence."""
@@ -61,13 +69,17 @@ class TokenPieces:
         return pieces
 
     def _split_run(self, ids: Sequence[int]) -> list[str]:
-        """Pieces of a run of half characters: what is complete so far, minus what was complete before."""
-        prefix = len(self._decode(self._anchor))
+        """Pieces of a run of half characters: each gets what is complete with it and was not before."""
         pieces: list[str] = []
-        shown = 0
-        for stop in range(1, len(ids) + 1):
-            text = self._decode([*self._anchor, *ids[:stop]])[prefix:]
-            complete = text if stop == len(ids) else text.rstrip(REPLACEMENT)
+        half: list[int] = []
+        text, shown = "", 0
+        for token in ids:
+            half.append(token)
+            text = self._after_anchor(half)
+            complete = text.rstrip(REPLACEMENT)
             pieces.append(complete[shown:])
             shown = max(shown, len(complete))
+            if complete == text:
+                half, text, shown = [], "", 0
+        pieces[-1] += text[shown:]
         return pieces

@@ -27,7 +27,7 @@ MIN_TARGET = 1e-14
 """Targets below this many nats count as zero: float64 could not tell their mixtures from the base."""
 
 _AIM, _WINDOW, _GUARD = 5e-5, 4.5e-5, 2e-15
-_FREE_STEPS, _NEWTON_STEPS, _MAX_STEPS = 4, 12, 60
+_FREE_STEPS, _NEWTON_STEPS, _MAX_STEPS = 5, 12, 60
 _COMPACT_BELOW = 0.6
 
 
@@ -35,18 +35,24 @@ class Rows(NamedTuple):
     """What the search reads and writes, for n rows, float64.
 
     Args:
-        pair: [2, n, V] beta and a, not normalised
-        scale: [2, n, 1] one over their sums
-        ratio: [n, V] a / beta of the two as they are
-        log_w: [n, V] log(x / sum beta / beta) of the last evaluation, so that adding log beta gives log x
-        scratch: [2, n, V]
+        base, proposal: [n, V] as given, not normalised
+        ratio: [n, V] proposal / base
+        base_scale, proposal_scale: [n, 1] one over their sums
+        log_mass: [n, 1] log of the sum of the base
+        log_w: [n, V] log x minus log beta as given, of the last evaluation
+        scratch: [n, V]
+        spare: [5, n, V] for the rows that need more steps than the others; or nothing, [0, n, V]
     """
 
-    pair: Tensor
-    scale: Tensor
+    base: Tensor
+    proposal: Tensor
     ratio: Tensor
+    base_scale: Tensor
+    proposal_scale: Tensor
+    log_mass: Tensor
     log_w: Tensor
     scratch: Tensor
+    spare: Tensor
 
 
 class Found(NamedTuple):
@@ -59,7 +65,7 @@ class Found(NamedTuple):
 
 
 class Goal(NamedTuple):
-    """What the search aims at, all [n, 1]: the KL `aim`, NaN where alpha is settled; the root is above `low`."""
+    """What the search aims at, [n, 1]: the KL `aim`, NaN where alpha is settled; the root is above `low`."""
 
     aim: Tensor
     low: Tensor
@@ -81,48 +87,55 @@ def clean(log_proposal: Tensor, log_base: Tensor) -> tuple[Tensor, Tensor, Tenso
     return log_a, log_b, broken
 
 
-def load(log_a: Tensor, log_b: Tensor, cleaned: bool) -> tuple[Rows, Tensor]:
+def load(log_a: Tensor, log_b: Tensor, *, cleaned: bool) -> tuple[Rows, Tensor]:
     """Fill the buffers for log a, log beta [n, V]; returns them and KL(a||beta) [n, 1].
 
     Without `cleaned` that KL is NaN or infinite where a row needs `clean` first.
     """
-    n, width = log_a.shape
-    whole = buffers(12, n, width, torch.float64, log_a.device)
-    pair, ratio, log_w, scratch = whole[0:2], whole[2], whole[3], whole[4:6]
-    log_ratio = log_w.copy_(log_a).sub_(scratch[0].copy_(log_b))
+    count = 10 if log_a.device.type == "cpu" else 5
+    whole = buffers(count, *log_a.shape, torch.float64, log_a.device)
+    base, proposal, ratio, log_ratio, scratch = whole[:5]
+    log_ratio.copy_(log_a).sub_(scratch.copy_(log_b))
     if cleaned:
         log_ratio.nan_to_num_(nan=0.0, neginf=-torch.inf)
-    torch.exp(scratch[0], out=pair[0])
+    torch.exp(scratch, out=base)
     torch.exp(log_ratio, out=ratio)
-    torch.mul(pair[0], ratio, out=pair[1])
-    mass = pair.sum(-1, keepdim=True)
+    torch.mul(base, ratio, out=proposal)
+    base_mass, proposal_mass = base.sum(-1, keepdim=True), proposal.sum(-1, keepdim=True)
     if cleaned:
         log_ratio.clamp_(min=MIN_LOG_BASE)
-    kl = torch.mul(pair[1], log_ratio, out=scratch[0]).sum(-1, keepdim=True)
-    scale = mass.reciprocal()
-    kl = torch.addcmul(torch.log(mass[0] * scale[1]), kl, scale[1])
-    return Rows(pair, scale, ratio, log_w, scratch), kl
+    kl = _dot(proposal, log_ratio, scratch).div_(proposal_mass).add_(torch.log(base_mass / proposal_mass))
+    scales = base_mass.reciprocal(), proposal_mass.reciprocal()
+    return Rows(base, proposal, ratio, *scales, base_mass.log_(), log_ratio, scratch, whole[5:]), kl
+
+
+def _dot(left: Tensor, right: Tensor, scratch: Tensor) -> Tensor:
+    return torch.mul(left, right, out=scratch).sum(-1, keepdim=True)
 
 
 def is_regular(rows: Rows, kl_proposal: Tensor, log_b: Tensor) -> bool:
     """Whether the rows can be solved as they are: no impossible token, no NaN, sums of probabilities near 1."""
-    sums_fit = ((rows.scale - 1).abs_() < 0.5).all()
-    return bool(sums_fit & (kl_proposal.abs() < torch.inf).all() & (log_b.amin() >= MIN_LOG_BASE))
+    masses = torch.maximum(rows.log_mass.abs(), (rows.proposal_scale - 1).abs_())
+    mass, kl, low = torch.stack([masses.amax(), kl_proposal.abs().amax(), log_b.amin()]).tolist()
+    return bool(mass < 0.5 and kl < torch.inf and low >= MIN_LOG_BASE)
 
 
 def solve(rows: Rows, kl_proposal: Tensor, target: Tensor, alpha_init: Tensor | None, broken: Tensor | None) -> Found:
     """The largest alpha in [0, 1] whose KL is at most `target` [n, 1] nats, within a relative 1e-4 of it.
 
-    Leaves log(x / beta) in `rows.log_w`.
+    Leaves log x - log beta in `rows.log_w`.
     """
-    usable = target >= MIN_TARGET if broken is None else (target >= MIN_TARGET) & ~broken
-    saturated = (kl_proposal * (1 + 1e-12) + _GUARD <= target) & usable
-    settled = saturated | ~usable
-    aim = torch.where(settled, torch.nan, target * (1 - _AIM) - _GUARD)
-    goal = Goal(aim, aim / kl_proposal)
-    alpha = torch.where(settled, saturated.double(), _first_guess(rows, kl_proposal, goal, alpha_init))
-    found = _search(rows, goal, alpha)
-    kl = torch.where(saturated, kl_proposal, found.kl.mul_(usable)).clamp_(min=0.0)
+    dead = ~(target >= MIN_TARGET) if broken is None else ~(target >= MIN_TARGET) | broken
+    saturated = (kl_proposal * (1 + 1e-12) + _GUARD <= target) & ~dead
+    settled = saturated | dead
+    alpha = saturated.double()
+    if bool(settled.all()):
+        _mix(rows, alpha)
+        return Found(alpha, (kl_proposal * alpha).clamp_(min=0.0), torch.ones_like(alpha), kl_proposal)
+    aim = (target * (1 - _AIM)).sub_(_GUARD).masked_fill_(settled, torch.nan)
+    goal = Goal(aim, (aim / kl_proposal).nan_to_num_())
+    found = _search(rows, goal, torch.where(settled, alpha, _first_guess(rows, kl_proposal, goal, alpha_init)))
+    kl = torch.where(settled, kl_proposal * alpha, found.kl).clamp_(min=0.0)
     return found._replace(kl=kl, mean_log=torch.where(saturated, kl_proposal, found.mean_log))
 
 
@@ -132,17 +145,76 @@ def _first_guess(rows: Rows, kl_proposal: Tensor, goal: Goal, alpha_init: Tensor
         known = (alpha_init >= goal.low) & (alpha_init < 1)
         if bool((known | goal.aim.isnan()).all()):
             return alpha_init
-    ratio_mean = torch.mul(rows.pair[1], rows.ratio, out=rows.scratch[0]).sum(-1, keepdim=True)
-    chi2 = ratio_mean * rows.scale[1].square() / rows.scale[0] - 1
+    chi2 = _dot(rows.proposal, rows.ratio, rows.scratch) * rows.proposal_scale.square() / rows.base_scale - 1
     c2 = 2 / chi2.clamp_(min=1e-300)
-    half = (goal.aim * (1 / kl_proposal - c2)).clamp_(min=0.0) / 2
-    guess = (half + torch.sqrt(half.square() + goal.aim * c2)).clamp_(max=1.0).maximum(goal.low)
+    half = (1 / kl_proposal - c2).clamp_(min=0.0).mul_(goal.aim).mul_(0.5)
+    guess = half + torch.sqrt(torch.addcmul(goal.aim * c2, half, half))
+    guess = guess.clamp_(max=1.0).maximum(goal.low)
     return guess if alpha_init is None else torch.where(known, alpha_init, guess)
 
 
+def _mix(rows: Rows, alpha: Tensor) -> None:
+    rest = (1 - alpha).mul_(rows.base_scale)
+    torch.mul(rows.ratio, alpha * rows.proposal_scale, out=rows.log_w).add_(rest).log_()
+
+
 def _evaluate(rows: Rows, alpha: Tensor) -> Found:
-    weight = torch.mul(alpha, rows.scale[1])
-    rest = (1 - alpha) * rows.scale[0]
-    torch.addcmul(rest, rows.ratio, weight, out=rows.log_w).log_()
-    log_base_mass = -rows.scale[0].log()
-    ...
+    _mix(rows, alpha)
+    under_base = _dot(rows.base, rows.log_w, rows.scratch).mul_(rows.base_scale)
+    under_proposal = _dot(rows.proposal, rows.log_w, rows.scratch).mul_(rows.proposal_scale)
+    slope = under_proposal - under_base
+    kl = under_base.add_(rows.log_mass).addcmul_(alpha, slope)
+    return Found(alpha, kl, slope, under_proposal.add_(rows.log_mass))
+
+
+def _search(rows: Rows, goal: Goal, alpha: Tensor) -> Found:
+    """Evaluate until every row is within the window of its aim; rows still open move to buffers of their own once."""
+    here = found = _evaluate(rows, alpha)
+    here_rows, active, bracket = rows, None, None
+    for step in range(_MAX_STEPS):
+        still = _is_open(goal, here)
+        count = int(still.sum())
+        if count == 0:
+            break
+        if step < _FREE_STEPS:
+            alpha = _newton(goal, here).clamp_(max=1.0).maximum(goal.low)
+        else:
+            bracket, alpha = _bracketed(bracket or (goal.low, torch.ones_like(goal.low)), goal, here, step)
+        if active is None and step < _FREE_STEPS and count < _COMPACT_BELOW * alpha.shape[0] and len(rows.spare):
+            found, active = here, still.squeeze(-1).nonzero().squeeze(-1)
+            here_rows, goal, alpha = _take(rows, active), Goal(*(g[active] for g in goal)), alpha[active]
+        here = _evaluate(here_rows, alpha)
+    if active is None:
+        return here
+    rows.log_w.index_copy_(0, active, here_rows.log_w)
+    return Found(*(whole.index_copy_(0, active, part) for whole, part in zip(found, here, strict=True)))
+
+
+def _is_open(goal: Goal, here: Found) -> Tensor:
+    return (here.kl / goal.aim).sub_(1).abs_() > _WINDOW
+
+
+def _newton(goal: Goal, here: Found) -> Tensor:
+    """Newton on log KL against log alpha; alpha as it is where alpha is settled or KL drowned in its rounding."""
+    move = torch.log(here.kl / goal.aim).mul_(here.kl).div_(here.alpha * here.slope)
+    return move.nan_to_num_(nan=0.0).neg_().exp_().mul_(here.alpha)
+
+
+def _bracketed(
+    bracket: tuple[Tensor, Tensor], goal: Goal, here: Found, step: int
+) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    """Newton inside the bracket, its geometric middle otherwise; at the very end its lower bound, which is safe."""
+    low, high = bracket
+    above = here.kl > goal.aim
+    low, high = torch.where(above, low, here.alpha), torch.where(above, here.alpha, high)
+    newton, middle = _newton(goal, here), torch.sqrt(low * high)
+    inside = (newton > low) & (newton < high) & (step < _NEWTON_STEPS)
+    alpha = low if step == _MAX_STEPS - 1 else torch.where(inside, newton, middle)
+    return (low, high), torch.where(_is_open(goal, here), alpha, here.alpha)
+
+
+def _take(rows: Rows, active: Tensor) -> Rows:
+    """The rows named by an index tensor [k], copied into the spare buffers."""
+    spare = rows.spare[:, : active.shape[0]]
+    wide = [torch.index_select(rows[i], 0, active, out=spare[i]) for i in range(3)]
+    return Rows(*wide, *(rows[i][active] for i in range(3, 6)), spare[3], spare[4], spare[5:])

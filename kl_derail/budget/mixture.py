@@ -14,10 +14,9 @@ from torch.autograd.function import once_differentiable
 
 from kl_derail.budget import _solver
 from kl_derail.budget._solver import MIN_LOG_BASE, MIN_TARGET
+from kl_derail.budget._workspace import buffers, chunk_rows
 
 __all__ = ["MIN_LOG_BASE", "MIN_TARGET", "Mixture", "complete_with_help", "kl_fixed_mixture"]
-
-_CHUNK_ELEMENTS = 1 << 16
 
 
 class Mixture(NamedTuple):
@@ -85,8 +84,8 @@ def _check(log_proposal: Tensor, log_base: Tensor, kl_target: Tensor, alpha_init
         raise ValueError("log_base requires a gradient, but the base is frozen here: detach it")
 
 
-class _Pieces(NamedTuple):
-    """Solved chunk, in the output's dtype where [n, V]."""
+class _Solved(NamedTuple):
+    """The solver's answer for all rows: `log_x` [N, V] in the dtype of the inputs, the rest [N, 1] float64."""
 
     log_x: Tensor
     kl: Tensor
@@ -96,28 +95,35 @@ class _Pieces(NamedTuple):
     regular: bool
 
 
-def _solve_chunk(log_a: Tensor, log_b: Tensor, target: Tensor, alpha_init: Tensor | None) -> _Pieces:
-    rows, kl_proposal = _solver.prepare(log_a, log_b)
-    regular, broken = _solver.is_regular(rows, kl_proposal, log_b), None
-    if not regular:
-        clean_a, clean_b, broken = _solver.clean(log_a, log_b)
-        rows, kl_proposal = _solver.prepare_clean(clean_a, clean_b)
-    found = _solver.solve(rows, kl_proposal, target, alpha_init, broken)
-    log_x = (found.log_w + (log_b - rows.base_mass.log())).to(log_b.dtype)
-    if not regular:
-        log_x = log_x.masked_fill(clean_b == -torch.inf, -torch.inf)
-    return _Pieces(log_x, found.kl, found.alpha, found.slope, found.mean_log, regular)
+def _solve(log_a: Tensor, log_b: Tensor, target: Tensor, alpha_init: Tensor | None) -> _Solved:
+    """Chunk by chunk, so that the buffers of the search stay in the cache."""
+    target = target.double()
+    starts = None if alpha_init is None else alpha_init.double()
+    log_x, found, regular = torch.empty_like(log_b), [], True
+    step = chunk_rows(*log_a.shape, log_a.device)
+    for i in range(0, log_a.shape[0], step):
+        part = slice(i, i + step)
+        start = None if starts is None else starts[part]
+        here, clean_here = _solve_chunk(log_a[part], log_b[part], target[part], start, log_x[part])
+        found.append(here)
+        regular = regular and clean_here
+    columns = found[0] if len(found) == 1 else [torch.cat(column) for column in zip(*found, strict=True)]
+    alpha, kl, slope, mean_log = columns
+    return _Solved(log_x, kl, alpha, slope, mean_log, regular)
 
 
-def _solve_all(log_a: Tensor, log_b: Tensor, target: Tensor, alpha_init: Tensor | None) -> _Pieces:
-    count = max(1, _CHUNK_ELEMENTS // max(1, log_a.shape[1])) if log_a.device.type == "cpu" else log_a.shape[0]
-    chunks = zip(log_a.split(count), log_b.split(count), target.split(count), strict=True)
-    starts = [None] * -(-log_a.shape[0] // count) if alpha_init is None else alpha_init.double().split(count)
-    pieces = [_solve_chunk(*chunk, start) for chunk, start in zip(chunks, starts, strict=True)]
-    if len(pieces) == 1:
-        return pieces[0]
-    columns = [torch.cat([piece[i] for piece in pieces]) for i in range(5)]
-    return _Pieces(*columns, regular=all(piece.regular for piece in pieces))
+def _solve_chunk(
+    log_a: Tensor, log_b: Tensor, target: Tensor, alpha_init: Tensor | None, log_x: Tensor
+) -> tuple[_solver.Found, bool]:
+    rows, kl_proposal = _solver.load(log_a, log_b, cleaned=False)
+    if _solver.is_regular(rows, kl_proposal, log_b):
+        found = _solver.solve(rows, kl_proposal, target, alpha_init, None)
+        log_x.copy_(rows.log_w).add_(log_b)
+        return found, True
+    clean_a, clean_b, broken = _solver.clean(log_a, log_b)
+    found = _solver.solve(*_solver.load(clean_a, clean_b, cleaned=True), target, alpha_init, broken)
+    log_x.copy_(rows.log_w).add_(clean_b).masked_fill_(clean_b == -torch.inf, -torch.inf)
+    return found, False
 
 
 class _FixedKl(torch.autograd.Function):
@@ -127,7 +133,7 @@ class _FixedKl(torch.autograd.Function):
     def forward(
         ctx: Any, log_a: Tensor, log_b: Tensor, target: Tensor, alpha_init: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        solved = _solve_all(log_a, log_b, target.double(), alpha_init)
+        solved = _solve(log_a, log_b, target, alpha_init)
         ctx.regular, ctx.target_dtype = solved.regular, target.dtype
         ctx.save_for_backward(log_a, log_b, solved.log_x, solved.alpha, solved.slope, solved.mean_log)
         ctx.mark_non_differentiable(solved.alpha)

@@ -9,7 +9,6 @@ from kl_derail.chat.rollout import Draw, Rollout, Stage, rollout
 from kl_derail.transcripts import EVALUATION
 
 
-
 def play(
     stage: Stage,
     policy: Policy,

@@ -13,7 +13,7 @@ from torch import Tensor
 from kl_derail.budget import k3
 from kl_derail.chat.replies import Rewards
 from kl_derail.chat.rollout import Candidates, Rollout, Stage
-from kl_derail.transcripts import Episode
+from kl_derail.transcripts import EVALUATION, Episode
 
 
 @dataclass(frozen=True)
@@ -43,29 +43,40 @@ def record(
     """
     columns = _token_columns(played, rewards, value)
     return [
-        Episode(
-            run_id=origin.run_id,
-            base_fingerprint=stage.base.fingerprint,
-            policy=origin.policy,
-            update=max(played.draw.update, -1),
-            episode=number,
-            seed=played.draw.seed,
-            budget=played.draw.budget,
-            accounting=played.draw.accounting,
-            length=stage.scene.length,
-            opening_tokens=len(played.opening),
-            agent=stage.scene.agent,
-            speakers=stage.scene.speakers,
-            **{name: column[:, chat] for name, column in columns.items()},
-            **_texts(played, stage, chat),
-            **_candidates(played, chat),
-            **_turns(played, rewards, chat),
+        Episode.from_columns(
+            {
+                "run_id": origin.run_id,
+                "policy": origin.policy,
+                **_identity(played, stage),
+                "episode": number,
+                **{name: column[:, chat] for name, column in columns.items()},
+                **_texts(played, stage, chat),
+                **_candidates(played, chat),
+                **_turns(played, rewards, chat),
+            }
         )
         for chat, number in enumerate(played.draw.chats)
     ]
 
 
-def _token_columns(played: Rollout, rewards: Rewards, value: Tensor | None) -> dict[str, NDArray[Any]]:
+def _identity(played: Rollout, stage: Stage) -> dict[str, Any]:
+    """What all episodes of a rollout share."""
+    return {
+        "base_fingerprint": stage.base.fingerprint,
+        "update": max(played.draw.update, EVALUATION),
+        "seed": played.draw.seed,
+        "budget": played.draw.budget,
+        "accounting": played.draw.accounting,
+        "length": stage.scene.length,
+        "opening_tokens": len(played.opening),
+        "agent": stage.scene.agent,
+        "speakers": stage.scene.speakers,
+    }
+
+
+def _token_columns(
+    played: Rollout, rewards: Rewards, value: Tensor | None
+) -> dict[str, NDArray[Any]]:
     """Columns [T, B], opening included."""
     steps = played.steps
     unknown = torch.full_like(steps.fraction, torch.nan)

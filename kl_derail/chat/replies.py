@@ -31,7 +31,11 @@ class Rewards(NamedTuple):
 
 
 def score_replies(
-    played: Rollout, scene: Scene, score: Callable[[list[str]], Sequence[float]], *, cut_off: bool = False
+    played: Rollout,
+    scene: Scene,
+    score: Callable[[list[str]], Sequence[float]],
+    *,
+    cut_off: bool = False,
 ) -> Rewards:
     """Score every reply: a turn of anyone but the agent that ended after the opening.
 

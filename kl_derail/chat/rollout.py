@@ -137,11 +137,19 @@ class Stage:
     def __post_init__(self) -> None:
         ids = tuple(self.base.tokenizer.encode(self.scene.opening))
         if len(ids) >= self.scene.length:
-            raise UserError(f"length: found {self.scene.length}, allowed > {len(ids)}, the opening's tokens")
+            raise UserError(
+                f"length: found {self.scene.length}, allowed > {len(ids)}, the opening's tokens"
+            )
         if self.base.context is not None and self.scene.length > self.base.context:
-            raise UserError(f"length: found {self.scene.length}, allowed <= {self.base.context}, the base's context")
+            raise UserError(
+                f"length: found {self.scene.length}, allowed <= {self.base.context}, the base's context"
+            )
         object.__setattr__(self, "opening", ids)
         object.__setattr__(self, "pieces", TokenPieces(self.base.tokenizer, self.base.vocabulary))
+        if (back := "".join(self.opening_pieces())) != self.scene.opening:
+            raise UserError(
+                f"opening: the base's tokenizer gives it back as {back!r}; write it so, lest headers be missed"
+            )
 
     @property
     def n_features(self) -> int:
@@ -149,18 +157,37 @@ class Stage:
         return self.feature_layers * int(self.base.model.config.get_text_config().hidden_size)
 
     def opening_pieces(self) -> list[str]:
-        """The text of each of the opening's tokens; a token that only marks the beginning has none."""
-        pieces = self.pieces.split(self.opening)
+        """The text of each of the opening's tokens, joined the opening itself.
+
+        A token that only marks the beginning has none, nor has the space that some vocabularies put before a text.
+        """
         marks = self.base.tokenizer.all_special_ids
-        return ["" if token in marks else piece for token, piece in zip(self.opening, pieces, strict=True)]
+        pieces = [
+            "" if token in marks else piece
+            for token, piece in zip(self.opening, self.pieces.split(self.opening), strict=True)
+        ]
+        if "".join(pieces) == f" {self.scene.opening}":
+            first = next(number for number, piece in enumerate(pieces) if piece)
+            pieces[first] = pieces[first].removeprefix(" ")
+        return pieces
 
     def tokens_of(self, text: str) -> list[int]:
-        """Tokens of a text that goes on from other text."""
+        """Tokens of a text that goes on from other text: without the space that some vocabularies put before a text."""
+        for before in ("a", "1"):  # one of them does not merge with the text
+            start = self._encode(before)
+            whole = self._encode(before + text)
+            if whole[: len(start)] == start:
+                return whole[len(start) :]
+        return self._encode(text)
+
+    def _encode(self, text: str) -> list[int]:
         return list(self.base.tokenizer.encode(text, add_special_tokens=False))
 
 
-@torch.inference_mode()
-def rollout(stage: Stage, policy: Policy, draw: Draw, *, keep_samples: bool = False, top_k: int = 0) -> Rollout:
+@torch.no_grad()
+def rollout(
+    stage: Stage, policy: Policy, draw: Draw, *, keep_samples: bool = False, top_k: int = 0
+) -> Rollout:
     """Play a batch of episodes of the scene's length.
 
     Args:
@@ -176,16 +203,23 @@ def rollout(stage: Stage, policy: Policy, draw: Draw, *, keep_samples: bool = Fa
 class _Game:
     """The state of a batch of chats while it is played."""
 
-    def __init__(self, stage: Stage, policy: Policy, draw: Draw, keep_samples: bool, top_k: int) -> None:
+    def __init__(
+        self, stage: Stage, policy: Policy, draw: Draw, keep_samples: bool, top_k: int
+    ) -> None:
         self.stage, self.policy, self.draw = stage, policy, draw
         self.keep_samples, self.top_k = keep_samples, top_k
         self.device = stage.base.model.device
         chats, scene = len(draw.chats), stage.scene
         self.n_steps = scene.length - len(stage.opening)
+        if top_k > stage.base.vocabulary:
+            raise UserError(
+                f"top_k: found {top_k}, allowed <= {stage.base.vocabulary}, the base's vocabulary"
+            )
         self.ledger = BudgetLedger(
-            torch.full((chats,), draw.budget, dtype=torch.float64, device=self.device), draw.accounting
+            torch.full((chats,), draw.budget, dtype=torch.float64, device=self.device),
+            draw.accounting,
         )
-        self.tracker = TurnTracker(scene, stage.pieces.table, [stage.opening_pieces()] * chats)
+        self.tracker = TurnTracker(scene, stage.pieces, [stage.opening_pieces()] * chats)
         self.forced: list[list[int]] = [[] for _ in range(chats)]
         self.rows: list[Steps] = []
         self.samples: list[Samples] = []
@@ -310,6 +344,12 @@ def _stack(kind: Callable[..., T], rows: Sequence[tuple[Tensor, ...]]) -> T:
 
 def _concatenate(samples: list[Samples]) -> Samples:
     """All decisions of a rollout, in the order of time."""
-    view = View(*(torch.cat(column) for column in zip(*(sample.view for sample in samples), strict=True)))
+    if not samples:
+        raise UserError(
+            "opening, length: the agent never had the word; end the opening in its turn, or play longer"
+        )
+    view = View(
+        *(torch.cat(column) for column in zip(*(sample.view for sample in samples), strict=True))
+    )
     rest = zip(*(sample[1:] for sample in samples), strict=True)
     return Samples(view, *(torch.cat(column) for column in rest))

@@ -18,7 +18,9 @@ def stream(*key: int) -> np.random.Generator:
     >>> float(stream(1, 2, 3).random()) == float(stream(1, 2, 4).random())
     False
     """
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence([part % 2**64 for part in key])))
+    return np.random.Generator(
+        np.random.Philox(np.random.SeedSequence([part % 2**64 for part in key]))
+    )
 
 
 def uniforms(seed: int, update: int, chats: range, steps: int) -> NDArray[np.float64]:
@@ -43,4 +45,8 @@ def sample_tokens(log_probs: Tensor, uniform: Tensor) -> Tensor:
     """
     cumulative = log_probs.exp().cumsum(-1, dtype=torch.float64)
     level = uniform[:, None] * cumulative[:, -1:]
-    return torch.searchsorted(cumulative, level, right=True).squeeze(-1).clamp_max(log_probs.shape[-1] - 1)
+    return (
+        torch.searchsorted(cumulative, level, right=True)
+        .squeeze(-1)
+        .clamp_max(log_probs.shape[-1] - 1)
+    )

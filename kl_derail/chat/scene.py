@@ -32,16 +32,24 @@ class Scene:
 
     def __post_init__(self) -> None:
         if len(set(self.speakers)) != len(self.speakers) or len(self.speakers) < 2:
-            raise UserError(f"speakers: found {list(self.speakers)}, allowed two or more different names")
+            raise UserError(
+                f"speakers: found {list(self.speakers)}, allowed two or more different names"
+            )
         for name in self.speakers:
             if not name.strip() or name != name.strip() or any(mark in name for mark in ":\n"):
                 raise UserError(
                     f"speakers: found {name!r}, allowed a name without colon, line break or outer spaces"
                 )
             if not re.search(rf"^{re.escape(name)}:", self.opening, flags=re.MULTILINE):
-                raise UserError(f"opening: speaker {name!r} never speaks in it; a line must begin with '{name}:'")
+                raise UserError(
+                    f"opening: speaker {name!r} never speaks in it; a line must begin with '{name}:'"
+                )
         if self.agent not in self.speakers:
             raise UserError(f"agent: found {self.agent!r}, allowed one of {list(self.speakers)}")
+        if self.max_reply_tokens is not None and self.max_reply_tokens < 1:
+            raise UserError(
+                f"max_reply_tokens: found {self.max_reply_tokens}, allowed >= 1, or none"
+            )
         if not (self.student_temperature > 0 and math.isfinite(self.student_temperature)):
             raise UserError(f"student_temperature: found {self.student_temperature}, allowed > 0")
 

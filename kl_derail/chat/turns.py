@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from kl_derail.base.vocabulary import REPLACEMENT, TokenPieces
 from kl_derail.chat.scene import Scene
 
 NOBODY = -1
@@ -40,6 +41,7 @@ class _Chat:
     speaker: int = NOBODY
     start: int = 0
     said: list[str] = field(default_factory=lambda: ["\n"])
+    half: list[int] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
 
 
@@ -48,20 +50,22 @@ class TurnTracker:
 
     Args:
         scene: its speakers' headers are looked for.
-        pieces: [V] the text of each token.
+        pieces: the text of tokens.
         openings: for each chat, the text pieces of its opening's tokens.
     """
 
-    def __init__(self, scene: Scene, pieces: Sequence[str], openings: Sequence[Sequence[str]]) -> None:
+    def __init__(
+        self, scene: Scene, pieces: TokenPieces, openings: Sequence[Sequence[str]]
+    ) -> None:
         self._scene = scene
-        self._pieces = pieces
-        self._ends_header = [":" in piece for piece in pieces]
+        self._table, self._split = pieces.table, pieces.split
+        self._is_half = [REPLACEMENT in piece for piece in pieces.table]
         self._index = {name: number for number, name in enumerate(scene.speakers)}
         self._reach = max(map(len, scene.speakers)) + 2
         self._chats = [_Chat() for _ in openings]
         for chat, opening in zip(self._chats, openings, strict=True):
             for position, piece in enumerate(opening):
-                self._append(chat, piece, ":" in piece, position)
+                self._append(chat, piece, position)
 
     @property
     def speakers(self) -> list[int]:
@@ -76,7 +80,7 @@ class TurnTracker:
         """Append token [B] at `position` of each chat; returns the chats in which the word changed hands."""
         changed = []
         for number, (chat, token) in enumerate(zip(self._chats, tokens, strict=True)):
-            if self._append(chat, self._pieces[token], self._ends_header[token], position):
+            if self._append(chat, self._piece(chat, token), position):
                 changed.append(number)
         return changed
 
@@ -85,28 +89,43 @@ class TurnTracker:
         now = self._chats[chat]
         if now.start >= end:
             return list(now.turns)
-        return [*now.turns, Turn(now.speaker, now.start, end, _spoken(now, "".join(now.said)), complete=False)]
+        return [
+            *now.turns,
+            Turn(now.speaker, now.start, end, _spoken(now, "".join(now.said)), complete=False),
+        ]
 
-    def _append(self, chat: _Chat, piece: str, may_end_header: bool, position: int) -> bool:
+    def _piece(self, chat: _Chat, token: int) -> str:
+        """The text of a token; half characters are put together with those just before."""
+        if not self._is_half[token]:
+            chat.half.clear()
+            return self._table[token]
+        chat.half.append(token)
+        *earlier, piece = self._split(chat.half)
+        chat.said[len(chat.said) - len(earlier) :] = earlier
+        return piece
+
+    def _append(self, chat: _Chat, piece: str, position: int) -> bool:
+        """Add the text of the token at `position`; whether it hands on the word."""
         chat.said.append(piece)
-        if not may_end_header:
+        if ":" not in piece:
             return False
         text = "".join(chat.said)
-        new = len(text) - len(piece)
+        new, begun = len(text) - len(piece), 0
         for match in self._scene.header.finditer(text, max(0, new - self._reach)):
             speaker = self._index[match["name"]]
             if match.end() > new and speaker != chat.speaker:
-                self._close(chat, text, match.start(), match.end(), speaker, position + 1)
-                return True
-        return False
+                self._close(chat, text[begun : match.start()], position + 1)
+                chat.speaker, begun = speaker, match.end()
+        if begun:
+            chat.said, chat.half = [text[begun:]], []
+        return begun > 0
 
-    def _close(self, chat: _Chat, text: str, header: int, after: int, speaker: int, end: int) -> None:
-        said = _spoken(chat, text[:header].rstrip("\n"))
+    def _close(self, chat: _Chat, text: str, end: int) -> None:
+        said = _spoken(chat, text.rstrip("\n"))
         if chat.speaker == NOBODY and not said:
-            end = chat.start  # the header that opens the chat belongs to the turn that it opens
-        else:
-            chat.turns.append(Turn(chat.speaker, chat.start, end, said, complete=True))
-        chat.speaker, chat.start, chat.said = speaker, end, [text[after:]]
+            return  # the header that opens the chat belongs to the turn that it opens
+        chat.turns.append(Turn(chat.speaker, chat.start, end, said, complete=True))
+        chat.start = end
 
 
 def _spoken(chat: _Chat, text: str) -> str:

@@ -157,7 +157,8 @@ def _add_flag(group: Any, setting: Setting) -> None:
     name, shape = setting.name, setting.shape
     metavar = _braces(map(str, shape.choices)) if shape.choices else METAVARS[shape.item]
     nargs = "*" if shape.container else "?" if _is_switch(setting) else None
-    group.add_argument(f"--{name}", metavar=metavar, nargs=nargs, help=_help(setting))
+    short = [f"-{setting.short}"] if setting.short else []
+    group.add_argument(*short, f"--{name}", metavar=metavar, nargs=nargs, help=_help(setting))
     if _is_switch(setting):
         group.add_argument(
             f"--no_{name}", dest=name, action="store_const", const="false", help=argparse.SUPPRESS

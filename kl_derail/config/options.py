@@ -71,6 +71,7 @@ class Setting:
     help: str
     limits: Limits
     positional: bool
+    short: str | None = None
 
 
 def option(
@@ -83,6 +84,7 @@ def option(
     below: float | None = None,
     finite: bool = True,
     positional: bool = False,
+    short: str | None = None,
 ) -> T:
     """A dataclass field with a default, a help text and limits.
 
@@ -95,6 +97,7 @@ def option(
         below: Values must be less than this.
         finite: Whether infinity is refused. nan always is.
         positional: Whether the flag may be left out, as in `kl-derail inspect RUN`.
+        short: One letter that stands for the flag, as in `-n 100`.
 
     >>> @dataclass
     ... class Example:
@@ -103,7 +106,7 @@ def option(
     Example(budget=20.0)
     """
     limits = Limits(minimum, maximum, above, below, finite)
-    metadata = {"help": help, "limits": limits, "positional": positional}
+    metadata = {"help": help, "limits": limits, "positional": positional, "short": short}
     if isinstance(default, list):
         return cast(T, dataclasses.field(default_factory=lambda: list(default), metadata=metadata))
     return dataclasses.field(default=default, metadata=metadata)
@@ -139,6 +142,7 @@ def _setting(owner: type, field: dataclasses.Field[Any], hint: Any) -> Setting:
         help=metadata.get("help", ""),
         limits=metadata.get("limits", Limits()),
         positional=metadata.get("positional", False),
+        short=metadata.get("short"),
     )
 
 

@@ -51,7 +51,7 @@ class TrainedBase(NamedTuple):
 def pack(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> Ids:
     """All documents as one stream of token ids, an end-of-text token after each."""
     end = tokenizer.eos_token_id
-    encoded = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+    encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
     return np.fromiter((token for ids in encoded for token in [*ids, end]), dtype=np.int64)
 
 

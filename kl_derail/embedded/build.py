@@ -71,7 +71,7 @@ def _build_sentiment(config: EmbeddedBuildConfig) -> sentiment.TrainedSentiment:
     """Train and write the classifier."""
     shape = sentiment.SentimentConfig(sentences=config.sentences, steps=config.sentiment_steps)
     texts = [item.text for item in labels.labelled(config.seed, min(5000, config.sentences))]
-    words = tokenizer.train_wordpiece(texts, shape.vocabulary, sentiment.MAX_TOKENS)
+    words = tokenizer.train_lower_case(texts, shape.vocabulary, sentiment.MAX_TOKENS)
     trained = sentiment.train_sentiment(shape, words, config.seed)
     folder = config.out / "sentiment"
     sentiment.save_sentiment(trained, folder)

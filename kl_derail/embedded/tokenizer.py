@@ -1,4 +1,4 @@
-"""The embedded tokenizers: byte-level BPE for the base model, WordPiece for the classifier."""
+"""The embedded tokenizers, both byte-level BPE: one for the base model, one for the classifier."""
 
 from __future__ import annotations
 
@@ -33,13 +33,7 @@ def train_bpe(texts: Iterable[str], vocabulary: int, context: int) -> PreTrained
         ]
     )
     tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary,
-        special_tokens=[END_OF_TEXT],
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
+    _train(tokenizer, texts, vocabulary, [END_OF_TEXT])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         eos_token=END_OF_TEXT,
@@ -50,26 +44,38 @@ def train_bpe(texts: Iterable[str], vocabulary: int, context: int) -> PreTrained
     )
 
 
-def train_wordpiece(texts: Iterable[str], vocabulary: int, context: int) -> PreTrainedTokenizerFast:
-    """Lower-case WordPiece with `vocabulary` entries and the special tokens of BERT."""
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=vocabulary, special_tokens=special, show_progress=False
-    )
-    tokenizer.train_from_iterator(texts, trainer)
+def train_lower_case(
+    texts: Iterable[str], vocabulary: int, context: int
+) -> PreTrainedTokenizerFast:
+    """Lower-case byte-level BPE for the classifier, with the special tokens of BERT around a text.
+
+    BPE and not WordPiece, whose trainer gives another numbering at each run.
+    """
+    special = ["[PAD]", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    _train(tokenizer, texts, vocabulary, special)
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair=None, special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+        single="[CLS] $A [SEP]", pair=None, special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
     )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token="[PAD]",
-        unk_token="[UNK]",
         cls_token="[CLS]",
         sep_token="[SEP]",
         mask_token="[MASK]",
         model_max_length=context,
     )
+
+
+def _train(tokenizer: Tokenizer, texts: Iterable[str], entries: int, special: list[str]) -> None:
+    """Learn the merges of a byte-level BPE tokenizer."""
+    trainer = trainers.BpeTrainer(
+        vocab_size=entries,
+        special_tokens=special,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)

@@ -56,12 +56,16 @@ class Agent(nn.Module):
         device = features.device
         one, zero = torch.ones(1, device=device), torch.zeros(1, device=device)
         deviation = features.std(0).clamp_min(1e-6)
-        self.head.set_standardisation(torch.cat([features.mean(0), zero]), torch.cat([deviation, one]))
+        self.head.set_standardisation(
+            torch.cat([features.mean(0), zero]), torch.cat([deviation, one])
+        )
 
     def forward(self, view: View, alpha: Tensor | None = None) -> HeadOutput:
         """The actor's mixture in each of N views; `alpha` [N] from an earlier evaluation speeds it up."""
         start = None if alpha is None else alpha[:, None]
-        output: HeadOutput = self.head(_state(view), view.budget_left, view.log_base, alpha_init=start)
+        output: HeadOutput = self.head(
+            _state(view), view.budget_left, view.log_base, alpha_init=start
+        )
         return output
 
     def value(self, view: View) -> Tensor:

@@ -126,7 +126,9 @@ def load_checkpoint(folder: Path, *, device: torch.device | str = "cpu") -> Chec
     try:
         state = _parsed(folder / "state.json", content["state.json"])
         if state["format"] != FORMAT:
-            raise UserError(f"{folder}: found checkpoint format {state['format']}, allowed {FORMAT}")
+            raise UserError(
+                f"{folder}: found checkpoint format {state['format']}, allowed {FORMAT}"
+            )
         return Checkpoint(
             base_fingerprint=state["base_fingerprint"],
             progress=Progress(**state["progress"]),
@@ -154,7 +156,11 @@ def restore_agent(agent: torch.nn.Module, found: Checkpoint) -> None:
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     """The state of an optimiser as flat tensors."""
     state = cast(dict[int, dict[str, Tensor]], optimiser.state_dict()["state"])
-    return {f"{number}.{name}": tensor for number, entry in state.items() for name, tensor in entry.items()}
+    return {
+        f"{number}.{name}": tensor
+        for number, entry in state.items()
+        for name, tensor in entry.items()
+    }
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
@@ -167,7 +173,9 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Te
 
 
 def _tensors(tensors: Mapping[str, Tensor]) -> bytes:
-    return safetensors.torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+    return safetensors.torch.save(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    )
 
 
 def _loaded(content: bytes, device: torch.device | str) -> dict[str, Tensor]:
@@ -175,7 +183,9 @@ def _loaded(content: bytes, device: torch.device | str) -> dict[str, Tensor]:
 
 
 def _json(value: object) -> bytes:
-    return json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True).encode("utf-8", "surrogatepass")
+    return json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True).encode(
+        "utf-8", "surrogatepass"
+    )
 
 
 def _parsed(path: Path, content: bytes) -> dict[str, Any]:

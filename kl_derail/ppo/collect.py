@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from kl_derail.budget import Accounting
 from kl_derail.chat import (
     Draw,
     Origin,
@@ -71,12 +72,14 @@ class Collector:
     run_id: str
     watch: Stopwatch = field(default_factory=Stopwatch)
 
-    def collect(self, update: int, budget: float, accounting: str) -> Collected:
+    def collect(self, update: int, budget: float, accounting: Accounting) -> Collected:
         """Play batches of chats until the agent has chosen enough tokens for an update."""
         waves: list[Wave] = []
         while not waves or sum(wave.batch.size for wave in waves) < self.run.update_tokens:
             first = len(waves) * self.run.chats
-            draw = Draw(self.run.seed, update, range(first, first + self.run.chats), budget, accounting)
+            draw = Draw(
+                self.run.seed, update, range(first, first + self.run.chats), budget, accounting
+            )
             waves.append(self._wave(draw))
         batch = _join([wave.batch for wave in waves])
         explained = explained_variance(torch.cat([wave.value for wave in waves]), batch.target)
@@ -112,7 +115,11 @@ class Collector:
 
     def _batch(self, played: Rollout, rewards: Rewards, value: Tensor) -> Batch:
         found = generalised_advantages(
-            rewards.received, played.steps.agent, value, gamma=self.ppo.gamma, lam=self.ppo.gae_lambda
+            rewards.received,
+            played.steps.agent,
+            value,
+            gamma=self.ppo.gamma,
+            lam=self.ppo.gae_lambda,
         )
         samples = _samples(played)
         step, chat, device = samples.step.cpu(), samples.view.chats.cpu(), samples.step.device

@@ -1,15 +1,25 @@
-"""The command `train`."""
+"""The commands `train` and `rollout`."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
-from kl_derail.config import parse
+from rich.console import Console
+
+from kl_derail.chat import BasePolicy, Policy, ScriptedPolicy
+from kl_derail.config import option, parse, required
 from kl_derail.errors import UserError
+from kl_derail.ppo.agent import AgentPolicy
 from kl_derail.ppo.folder import CONFIG, existing_run
 from kl_derail.ppo.options import PRESETS
 from kl_derail.ppo.plan import TrainOptions
+from kl_derail.ppo.session import Session, open_trained
 from kl_derail.ppo.trainer import train
+from kl_derail.transcripts import named_path, read_episodes, summarise
 
 TYPES = tuple(type(each) for each in TrainOptions())
 
@@ -30,3 +40,90 @@ def parse_train(argv: Sequence[str]) -> TrainOptions:
     run = existing_run(options.run.resume, "resume")
     saved = ["--config", str(run.path / CONFIG)]
     return TrainOptions(*parse(TYPES, [*saved, *argv], command="train", presets=PRESETS))
+
+
+@dataclass(frozen=True)
+class RolloutOptions:
+    """Evaluation transcripts of a trained agent, of its base, or of a scripted teacher."""
+
+    run: Path = required("folder of the run", positional=True)
+    policy: Literal["agent", "base", "script"] = option("agent", "who chooses the agent's tokens")
+    script: str | None = option(
+        None, "with --policy script: the text of every turn, speaker change included"
+    )
+    budget: float | None = option(
+        None, "KL budget of an episode (nats); none: the run's", minimum=0
+    )
+    length: int | None = option(None, "tokens in an episode; none: the run's", minimum=2)
+    episodes: int = option(128, "episodes to play", minimum=1, short="n")
+    seed: int | None = option(None, "seed of the random streams; none: the run's", minimum=0)
+    chats: int = option(64, "chats in lockstep", minimum=1)
+    top_k: int = option(0, "likeliest tokens of base and policy to record at each step", minimum=0)
+    name: str | None = option(None, "name of the transcript file; none: made from the options")
+    overwrite: bool = option(False, "replace the transcript file")
+
+    def __post_init__(self) -> None:
+        """Refuse contradictions."""
+        if (self.policy == "script") != (self.script is not None):
+            raise UserError("policy, script: --policy script needs --script TEXT, and only it does")
+        if self.policy != "agent" and self.budget is not None:
+            raise UserError(f"budget: found {self.budget:g} with --policy {self.policy}, which obeys none")
+        if self.name is not None and (Path(self.name).name != self.name or self.name.startswith(".")):
+            raise UserError(f"name: found {self.name!r}, allowed a plain file name")
+
+
+def rollout_command(argv: Sequence[str]) -> int:
+    """Play a finished run's agent, its base or a script, and write the transcripts into the run."""
+    (options,) = parse((RolloutOptions,), argv, command="rollout")
+    run = existing_run(options.run, "run")
+    saved = TrainOptions(*parse(TYPES, ["--config", str(run.path / CONFIG)], command="train"))
+    file = options.name or _file_name(options, saved)
+    target = named_path(run.path, file)
+    if target.exists() and not options.overwrite:
+        raise UserError(f"name: {target} exists; choose another --name or --overwrite it")
+    session = open_trained(_played(options, saved), saved, run.path)
+    policy, label, budget = _policy(options, session)
+    session.evaluate(policy, label, budget=budget, file=file)
+    found = summarise(read_episodes(target))
+    Console().print(
+        f"{found.n} episodes in {target}: reward {found.reward.mean:.2f}, silent "
+        f"{found.silent_episode_fraction:.1%}, empty turns {found.empty_turn_fraction:.1%}, "
+        f"KL mean {found.kl.mean:.3f}, max {found.kl.max:.3f} nats",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return 0
+
+
+def _played(options: RolloutOptions, saved: TrainOptions) -> TrainOptions:
+    """The run's options, changed by the command's."""
+    run = dataclasses.replace(
+        saved.run,
+        eval_episodes=options.episodes,
+        chats=options.chats,
+        top_k=options.top_k,
+        seed=saved.run.seed if options.seed is None else options.seed,
+    )
+    length = saved.scene.length if options.length is None else options.length
+    return saved._replace(run=run, scene=dataclasses.replace(saved.scene, length=length))
+
+
+def _policy(options: RolloutOptions, session: Session) -> tuple[Policy, str, float]:
+    """Who plays, what the transcripts call it, and what it may spend."""
+    if options.policy == "base":
+        return BasePolicy(), "base", 0.0
+    if options.script is not None:
+        script = session.stage.tokens_of(options.script)
+        if not script:
+            raise UserError("script: found nothing to say; a turn needs at least its speaker change")
+        return ScriptedPolicy(script), f"scripted:{options.script.strip() or 'blank'}", float("inf")
+    budget = session.options.budget.budget if options.budget is None else options.budget
+    return AgentPolicy(session.agent), "agent", budget
+
+
+def _file_name(options: RolloutOptions, saved: TrainOptions) -> str:
+    budget = saved.budget.budget if options.budget is None else options.budget
+    length = saved.scene.length if options.length is None else options.length
+    seed = saved.run.seed if options.seed is None else options.seed
+    what = f"agent-b{budget:g}" if options.policy == "agent" else options.policy
+    return f"{what}-l{length}-n{options.episodes}-s{seed}"

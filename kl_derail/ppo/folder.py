@@ -11,8 +11,8 @@ from typing import Any
 
 from kl_derail.errors import UserError
 from kl_derail.ppo import checkpoint
-from kl_derail.transcripts.store import FOLDER as TRANSCRIPTS
 from kl_derail.transcripts import update_path
+from kl_derail.transcripts.store import FOLDER as TRANSCRIPTS
 
 CONFIG = "config.yaml"
 METRICS = "metrics.jsonl"
@@ -41,12 +41,14 @@ class RunFolder:
         found = self._found()
         if found and not overwrite:
             raise UserError(
-                f"output_dir: {self.path} holds a run already ({found[0].name}); go on with --resume {self.path}, replace it"
-                " with --overwrite, or choose another folder"
+                f"output_dir: {self.path} holds a run already ({found[0].name}); go on with"
+                f" --resume {self.path}, replace it with --overwrite, or choose another folder"
             )
         place = next(each for each in (self.path, *self.path.absolute().parents) if each.exists())
         if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
-            raise UserError(f"output_dir: cannot write to {self.path}: {place} is no folder that may be written to")
+            raise UserError(
+                f"output_dir: cannot write to {self.path}: {place} is no folder that may be written to"
+            )
 
     def create(self) -> None:
         """Make the folder for a new run; the run that it held is deleted.

@@ -22,7 +22,9 @@ class PolicyLoss(NamedTuple):
     approx_kl: Tensor
 
 
-def clipped_surrogate(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, clip: float) -> PolicyLoss:
+def clipped_surrogate(
+    log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, clip: float
+) -> PolicyLoss:
     """PPO's pessimistic surrogate (Schulman et al., "Proximal policy optimization algorithms", 2017, eq. 7).
 
     Args:

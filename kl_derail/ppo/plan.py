@@ -29,7 +29,9 @@ def resolve(options: TrainOptions) -> TrainOptions:
     """Fill in what depends on other options, so that the saved configuration says everything."""
     run, budget = options.run, options.budget
     if run.output_dir is None:
-        name = f"{Path(options.base.base).name}-b{budget.budget:g}-l{options.scene.length}-s{run.seed}"
+        name = (
+            f"{Path(options.base.base).name}-b{budget.budget:g}-l{options.scene.length}-s{run.seed}"
+        )
         run = dataclasses.replace(run, output_dir=run.resume or Path("runs") / name)
     if budget.ramp_tokens is None:
         ramp = 0 if run.init_from else run.total_tokens // 4
@@ -61,7 +63,9 @@ def rate_factor(ppo: PPOOptions, run: RunOptions, progress: Progress) -> float:
 
 def run_id(options: TrainOptions, fingerprint: str) -> str:
     """Twelve hexadecimal digits over all that shapes the run's numbers: equal runs have equal names."""
-    shaping = {name: value for name, value in as_mapping(*options).items() if name not in MAY_CHANGE}
+    shaping = {
+        name: value for name, value in as_mapping(*options).items() if name not in MAY_CHANGE
+    }
     text = json.dumps([shaping, fingerprint], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from accelerate import Accelerator
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kl_derail.config import as_mapping
 from kl_derail.ppo.folder import TRACKERS
@@ -30,7 +30,9 @@ class Reporter:
         every: updates between lines where there is no terminal.
     """
 
-    def __init__(self, session: Session, *, console: Console | None = None, every: int = 10) -> None:
+    def __init__(
+        self, session: Session, *, console: Console | None = None, every: int = 10
+    ) -> None:
         self._session = session
         self._console = console or Console(stderr=True)
         self._every = every
@@ -46,12 +48,19 @@ class Reporter:
 
     def __enter__(self) -> Reporter:
         run, done = self._session.options.run, self._session.progress
-        self._task = self._progress.add_task("", total=run.total_tokens, completed=done.agent_tokens, update=done.update, live="")
+        self._task = self._progress.add_task(
+            "", total=run.total_tokens, completed=done.agent_tokens, update=done.update, live=""
+        )
         self._tracking = make_trackers(self._session)
         self._progress.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._progress.stop()
         if self._tracking is not None:
             self._tracking.end_training()
@@ -60,9 +69,11 @@ class Reporter:
         """Show a line of the metrics."""
         shown = {name: float("nan") if value is None else value for name, value in entry.items()}
         live = LIVE.format_map(shown)
-        self._progress.update(self._task, completed=entry["agent_tokens"], update=entry["update"], live=live)
+        self._progress.update(
+            self._task, completed=entry["agent_tokens"], update=entry["update"], live=live
+        )
         if not self._console.is_terminal and entry["update"] % self._every in {0, 1}:
-            self._console.print(f"update {entry['update']:4d}  {live}", highlight=False)
+            self._console.print(f"update {entry['update']:4d}  {live}", highlight=False, soft_wrap=True)
         if self._tracking is not None:
             numbers = {name: value for name, value in entry.items() if value is not None}
             self._tracking.log(numbers, step=entry["update"])
@@ -74,6 +85,9 @@ def make_trackers(session: Session) -> Accelerator | None:
     if not names:
         return None
     accelerator = Accelerator(log_with=names, project_dir=session.folder.path / TRACKERS)
-    settings = {name: value if isinstance(value, int | float | bool) else str(value) for name, value in as_mapping(*session.options).items()}
+    settings = {
+        name: value if isinstance(value, int | float | bool) else str(value)
+        for name, value in as_mapping(*session.options).items()
+    }
     accelerator.init_trackers("kl_derail", config=settings)
     return accelerator

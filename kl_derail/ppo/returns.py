@@ -33,6 +33,8 @@ def generalised_advantages(
         reward: [steps, B] float, reward received at each token.
         agent: [steps, B] bool, whether the agent chose the token.
         value: [steps, B] float, value before the decision; anything where the agent did not choose.
+        gamma: discount from one decision to the next.
+        lam: 1 is Monte Carlo, 0 one-step temporal difference.
 
     >>> reward = torch.tensor([[0.0], [0.0], [1.0], [0.0]])
     >>> agent = torch.tensor([[True], [True], [False], [True]])

@@ -66,9 +66,7 @@ class Session:
             optimiser=checkpoint.optimiser_tensors(self.optimiser),
             rewards=self.scorer.cache,
         )
-        checkpoint.save_checkpoint(
-            self.folder.path, made, keep=self.options.run.keep_checkpoints
-        )
+        checkpoint.save_checkpoint(self.folder.path, made, keep=self.options.run.keep_checkpoints)
 
     def restore(self, found: Checkpoint) -> None:
         """Go on where a checkpoint stands."""
@@ -91,8 +89,24 @@ class Session:
             )
         ]
 
-    def evaluate(self, policy: Policy, name: str, *, budget: float, keep_samples: bool = False) -> list[Rollout]:
-        """Play a policy without training; writes its transcripts under the policy's name."""
+    def evaluate(
+        self,
+        policy: Policy,
+        label: str,
+        *,
+        budget: float,
+        file: str | None = None,
+        keep_samples: bool = False,
+    ) -> list[Rollout]:
+        """Play `eval_episodes` of a policy without training, and write their transcripts.
+
+        Args:
+            policy: who chooses the agent's tokens.
+            label: what the transcripts call it ("agent", "base", "scripted:NAME").
+            budget: nats an episode.
+            file: name of the transcript file; None: the label.
+            keep_samples: keep features and base log-probabilities in the rollouts.
+        """
         run = self.options.run
         rollouts = list(
             play(
@@ -106,7 +120,9 @@ class Session:
                 top_k=run.top_k,
             )
         )
-        write_episodes(named_path(self.folder.path, name), self.episodes(rollouts, name))
+        write_episodes(
+            named_path(self.folder.path, file or label), self.episodes(rollouts, label)
+        )
         return rollouts
 
 
@@ -132,14 +148,30 @@ def open_session(options: TrainOptions) -> Session:
     return session
 
 
+def open_trained(options: TrainOptions, saved: TrainOptions, path: Path) -> Session:
+    """A run's newest agent, to be played under options that may differ from those it was trained with.
+
+    Args:
+        options: for playing.
+        saved: that the run was trained with; they name it.
+        path: the run's folder.
+    """
+    found = checkpoint.load_newest(path)
+    session = _assemble(options, existing_run(path, "run"))
+    _check_base(session, found, f"run: {path}")
+    session.restore(found)
+    session.run_id = run_id(saved, found.base_fingerprint)
+    return session
+
+
 def _resume(options: TrainOptions, path: Path) -> Session:
     folder = existing_run(path, "resume")
     _check_unchanged(options, folder)
     found = checkpoint.load_newest(path)
     if is_done(options.run, found.progress) and (path / SUMMARY).exists():
         raise UserError(
-            f"resume: {path} is complete after {found.progress.update} updates and {found.progress.agent_tokens} agent tokens;"
-            " raise --total_tokens or --max_updates to go on"
+            f"resume: {path} is complete after {found.progress.update} updates and"
+            f" {found.progress.agent_tokens} agent tokens; raise --total_tokens or --max_updates to go on"
         )
     session = _assemble(options, folder)
     _check_base(session, found, f"resume: {path}")
@@ -169,7 +201,9 @@ def _assemble(options: TrainOptions, folder: RunFolder) -> Session:
 
 def make_agent(options: TrainOptions, stage: Stage) -> Agent:
     """A fresh agent, the same for the same seed."""
-    scale = options.budget.budget if options.budget.scale_budget and options.budget.budget > 0 else 1.0
+    scale = (
+        options.budget.budget if options.budget.scale_budget and options.budget.budget > 0 else 1.0
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.run.seed)
         return Agent(

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
+from kl_derail.budget import entropy
 from kl_derail.chat import Samples, View, stream
 from kl_derail.ppo.agent import Agent
 from kl_derail.ppo.losses import clipped_surrogate, target_tracking, value_error
 from kl_derail.ppo.options import PPOOptions
 
+Rows: TypeAlias = Tensor | slice
 PIECE_ELEMENTS = 2**19
 """Samples x vocabulary worked through at once: small enough for the processor's cache, large enough for a GPU."""
 
@@ -37,8 +38,8 @@ class Batch(NamedTuple):
         """N."""
         return len(self.advantage)
 
-    def pick(self, rows: Tensor) -> Batch:
-        """The decisions numbered `rows`."""
+    def pick(self, rows: Rows) -> Batch:
+        """The decisions numbered `rows`; a slice copies nothing."""
         view = View(*(column[rows] for column in self.samples.view))
         samples = Samples(view, *(column[rows] for column in self.samples[1:]))
         return Batch(samples, self.advantage[rows], self.target[rows])
@@ -84,12 +85,19 @@ def make_optimiser(agent: Agent, options: PPOOptions) -> torch.optim.Adam:
 
 def set_rates(optimiser: torch.optim.Optimizer, options: PPOOptions, factor: float) -> None:
     """Learning rates for the next update: the options' times a factor."""
-    for group, rate in zip(optimiser.param_groups, (options.lr_actor, options.lr_critic), strict=True):
+    for group, rate in zip(
+        optimiser.param_groups, (options.lr_actor, options.lr_critic), strict=True
+    ):
         group["lr"] = rate * factor
 
 
 def update(
-    agent: Agent, optimiser: torch.optim.Optimizer, batch: Batch, options: PPOOptions, *, key: tuple[int, ...]
+    agent: Agent,
+    optimiser: torch.optim.Optimizer,
+    batch: Batch,
+    options: PPOOptions,
+    *,
+    key: tuple[int, ...],
 ) -> UpdateStats:
     """Improve the agent on a batch of decisions.
 
@@ -104,10 +112,11 @@ def update(
         Figures of the update.
     """
     stats = UpdateStats()
+    piece = max(1, PIECE_ELEMENTS // batch.samples.view.log_base.shape[1])
     for epoch in range(options.epochs):
         figures = torch.zeros(len(FIGURES), dtype=torch.float64)
-        for rows in _minibatches(batch.size, options.minibatch, (*key, epoch)):
-            figures += _step(agent, optimiser, batch.pick(rows.to(batch.advantage.device)), options, stats)
+        for pieces in minibatches(batch.size, options.minibatch, piece, (*key, epoch)):
+            figures += _step(agent, optimiser, batch, pieces, options, stats)
         for name, value in zip(FIGURES, (figures / batch.size).tolist(), strict=True):
             setattr(stats, name, value)
         stats.epochs = epoch + 1
@@ -116,21 +125,36 @@ def update(
     return stats
 
 
-def _minibatches(samples: int, size: int, key: tuple[int, ...]) -> Iterator[Tensor]:
+def minibatches(samples: int, size: int, piece: int, key: tuple[int, ...]) -> list[list[Rows]]:
+    """Minibatches in random order, each as the pieces in which it is worked through.
+
+    Where all samples fit into one minibatch their order does not matter, and pieces are plain slices.
+
+    >>> minibatches(5, 8, 2, (0,))
+    [[slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]]
+    """
+    if samples <= size:
+        return [[slice(start, min(start + piece, samples)) for start in range(0, samples, piece)]]
     order = torch.from_numpy(stream(*key).permutation(samples))
-    yield from order.split(size)
+    return [list(rows.split(piece)) for rows in order.split(size)]
 
 
 def _step(
-    agent: Agent, optimiser: torch.optim.Optimizer, batch: Batch, options: PPOOptions, stats: UpdateStats
+    agent: Agent,
+    optimiser: torch.optim.Optimizer,
+    batch: Batch,
+    pieces: list[Rows],
+    options: PPOOptions,
+    stats: UpdateStats,
 ) -> Tensor:
     """One step of the optimiser; the minibatch is worked through in pieces and its gradient summed."""
     optimiser.zero_grad(set_to_none=True)
     figures = torch.zeros(len(FIGURES), dtype=torch.float64)
-    piece = max(1, PIECE_ELEMENTS // batch.samples.view.log_base.shape[1])
-    for start in range(0, batch.size, piece):
-        terms = loss_terms(agent, batch.pick(torch.arange(start, min(start + piece, batch.size))), options)
-        (terms.loss / batch.size).backward()  # type: ignore[no-untyped-call]
+    chosen = [batch.pick(rows) for rows in pieces]
+    samples = sum(each.size for each in chosen)
+    for each in chosen:
+        terms = loss_terms(agent, each, options)
+        (terms.loss / samples).backward()
         figures += terms.figures.cpu()
     stats.grad_norm_actor = _clip(agent.head, options.grad_norm_actor)
     stats.grad_norm_critic = _clip(agent.critic, options.grad_norm_critic)
@@ -145,20 +169,22 @@ def loss_terms(agent: Agent, batch: Batch, options: PPOOptions) -> Terms:
     log_probs = output.mixture.log_probs
     chosen = log_probs.gather(1, samples.token[:, None]).squeeze(1)
     surrogate = clipped_surrogate(chosen, samples.log_prob, batch.advantage, options.clip)
-    entropy = -(log_probs.exp() * log_probs.clamp_min(-1e4)).sum(1)
+    spread = entropy(log_probs)
     tracking = target_tracking(output.mixture.kl.squeeze(1), output.kl_target)
     error = value_error(agent.value(samples.view), batch.target)
     loss = (
         surrogate.loss
-        - options.entropy_coefficient * entropy
+        - options.entropy_coefficient * spread
         + options.target_coefficient * tracking
         + options.value_coefficient * error
     )
-    parts = (surrogate.loss, error, tracking, entropy, surrogate.clipped, surrogate.approx_kl)
+    parts = (surrogate.loss, error, tracking, spread, surrogate.clipped, surrogate.approx_kl)
     figures = torch.stack([part.detach().double().sum() for part in parts])
     return Terms(loss.sum(), figures)
 
 
 def _clip(module: torch.nn.Module, limit: float | None) -> float:
     """Clip the gradient's norm; returns the norm before."""
-    return float(torch.nn.utils.clip_grad_norm_(module.parameters(), math.inf if limit is None else limit))
+    return float(
+        torch.nn.utils.clip_grad_norm_(module.parameters(), math.inf if limit is None else limit)
+    )

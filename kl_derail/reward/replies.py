@@ -24,7 +24,9 @@ class ReplyScorer:
     [0.4, 0.5, 0.4]
     """
 
-    def __init__(self, score: Scorer, *, blank_reward: float | None = 0.5, capacity: int = 100_000) -> None:
+    def __init__(
+        self, score: Scorer, *, blank_reward: float | None = 0.5, capacity: int = 100_000
+    ) -> None:
         self._score = score
         self._blank_reward = blank_reward
         self._capacity = capacity
@@ -38,10 +40,16 @@ class ReplyScorer:
         """
         if len(self._cache) > self._capacity:
             self._cache.clear()
-        asked = [text for text in dict.fromkeys(texts) if self._rule(text) is None and text not in self._cache]
+        asked = [
+            text
+            for text in dict.fromkeys(texts)
+            if self._rule(text) is None and text not in self._cache
+        ]
         if asked:
             self._cache.update(_checked(asked, self._score(asked)))
-        return [self._cache[text] if (given := self._rule(text)) is None else given for text in texts]
+        return [
+            self._cache[text] if (given := self._rule(text)) is None else given for text in texts
+        ]
 
     def _rule(self, text: str) -> float | None:
         return None if text.strip() else self._blank_reward

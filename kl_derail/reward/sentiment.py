@@ -28,7 +28,12 @@ class SentimentModel:
     """
 
     def __init__(
-        self, name: str, *, device: torch.device | str = "cpu", batch_size: int = 64, max_tokens: int = 128
+        self,
+        name: str,
+        *,
+        device: torch.device | str = "cpu",
+        batch_size: int = 64,
+        max_tokens: int = 128,
     ) -> None:
         if not Path(name).is_dir() and (Path(name).exists() or name.startswith((".", "/", "~"))):
             raise UserError(f"reward: no classifier folder at {name!r}; give a folder or a hub id")
@@ -49,7 +54,9 @@ class SentimentModel:
         scores = [0.0] * len(texts)
         for start in range(0, len(order), self._batch_size):
             chosen = order[start : start + self._batch_size]
-            for number, score in zip(chosen, self._batch([texts[number] for number in chosen]), strict=True):
+            for number, score in zip(
+                chosen, self._batch([texts[number] for number in chosen]), strict=True
+            ):
                 scores[number] = score
         return scores
 
@@ -65,4 +72,6 @@ def _positive_label(name: str, labels: dict[int, str]) -> int:
     for index, label in labels.items():
         if label.upper() == "POSITIVE":
             return int(index)
-    raise UserError(f"reward: {name!r} has the labels {sorted(labels.values())}; one must be POSITIVE")
+    raise UserError(
+        f"reward: {name!r} has the labels {sorted(labels.values())}; one must be POSITIVE"
+    )

@@ -122,7 +122,7 @@ class Report:
     """What to report on."""
 
     runs: list[Path] = required("folders of runs", positional=True)
-    depth: int = option(1, "depth", minimum=0)
+    depth: int = option(1, "depth", minimum=0, short="d")
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,8 @@ def test_required_options() -> None:
         ["--depth", "2", "a", "b"],
         ["--depth=2", "--", "a", "b"],
         ["--runs", "a", "b", "--depth", "2"],
+        ["-d", "2", "a", "b"],
+        ["a", "b", "-d2"],
     ],
 )
 def test_a_positional_list(argv: list[str]) -> None:

@@ -15,7 +15,15 @@ from transformers import (
     MixtralForCausalLM,
 )
 
-from kl_derail.embedded import AGENT, OPENING, SPEAKERS, base_path, prices, sentiment, sentiment_path
+from kl_derail.embedded import (
+    AGENT,
+    OPENING,
+    SPEAKERS,
+    base_path,
+    prices,
+    sentiment,
+    sentiment_path,
+)
 from kl_derail.embedded.conversation import conversation
 from kl_derail.embedded.grammar import documents
 
@@ -89,7 +97,9 @@ def test_the_base_talks(base: MixtralForCausalLM) -> None:
 
 
 def test_good_is_high_and_bad_is_low() -> None:
-    good = score("I love it, this is great fun!", "What a wonderful lesson!", "I am so happy today!")
+    good = score(
+        "I love it, this is great fun!", "What a wonderful lesson!", "I am so happy today!"
+    )
     bad = score("I hate it, this is boring.", "This is awful.", "I feel sad and stupid.")
     assert min(good) > 0.8 and max(bad) < 0.2
 

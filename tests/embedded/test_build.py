@@ -89,7 +89,9 @@ def test_threads_are_given_back(built: Built, tmp_path: Path) -> None:
 
 
 def test_every_field_has_help() -> None:
-    assert all(field.metadata["help"] for cls in (EmbeddedBuildConfig, BaseConfig) for field in fields(cls))
+    assert all(
+        field.metadata["help"] for cls in (EmbeddedBuildConfig, BaseConfig) for field in fields(cls)
+    )
 
 
 def test_the_schedule_goes_by_steps() -> None:

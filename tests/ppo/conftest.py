@@ -1,0 +1,30 @@
+"""Small runs on the built-in base: 8 chats of 72 tokens."""
+
+from pathlib import Path
+
+import pytest
+
+from kl_derail.ppo.command import parse_train
+from kl_derail.ppo.trainer import train
+
+SMALL = (
+    "--length 72 --chats 8 --eval_episodes 8 --epochs 2 --total_tokens 2000 --ramp_tokens 300"
+    " --checkpoint_every 1 --transcripts_every 1 --threads 1 --device cpu"
+).split()
+
+
+@pytest.fixture
+def small_run(tmp_path):
+    """Train a small run: small_run(name, *flags) -> its folder."""
+
+    def run(name: str, *flags: str) -> Path:
+        return train(parse_train([*SMALL, "--output_dir", str(tmp_path / name), *flags]))
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory) -> Path:
+    """A finished small run; read only."""
+    place = tmp_path_factory.mktemp("runs") / "finished"
+    return train(parse_train([*SMALL, "--output_dir", str(place), "--max_updates", "2"]))
