@@ -112,7 +112,8 @@ class BudgetHead(nn.Module):
             log_base: [N, V], frozen
             alpha_init: [N, 1] first guess for the solver
         """
-        raw = self.linear(self.inputs(state, budget_left)).float()
+        raw = self.linear(self.inputs(state, budget_left))
+        raw = raw.to(torch.promote_types(raw.dtype, torch.float32))
         fraction = torch.sigmoid(raw[:, 0] - FRACTION_OFFSET)
         log_proposal = torch.log_softmax(log_base + raw[:, 1:], -1)
         target = kl_target(fraction, budget_left, floor=self.floor, overspend=self.overspend)

@@ -9,7 +9,7 @@ MOST = 10.0
 """Nats at which the scale ends; a dearer token looks the same."""
 
 UNCOLOURED = 0.02
-"""Nats below which a token is left as it is: it would read 0.00."""
+"""Nats below which a token is left uncoloured: noise to a reader; the margin counts it all the same."""
 
 LEGEND = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Nats that a legend shows."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -145,7 +145,7 @@ def _parts(text: str, place: int, edges: set[int]) -> list[str]:
         if place + index in edges:
             cuts.add(index)
     ordered = sorted(cuts)
-    return [text[a:b] for a, b in zip(ordered, ordered[1:], strict=False)]
+    return [text[a:b] for a, b in pairwise(ordered)]
 
 
 def fold(episode: Episode, lines: Sequence[Line], shown: int = SHOWN) -> list[Line | Fold]:

@@ -9,9 +9,7 @@ from rich.text import Text
 from kl_derail.inspect.colours import LEGEND, UNCOLOURED, ink, kl_colour
 from kl_derail.inspect.literal import LINE_BREAK
 
-SIGNS = (
-    f"left: nats before the turn, KL: nats spent in it, {LINE_BREAK} line break, +0.50 reward"
-)
+SIGNS = f"left: nats before the turn, KL: nats spent in it, {LINE_BREAK} line break, +0.50 reward"
 
 
 def kl_style(nats: float) -> Style:

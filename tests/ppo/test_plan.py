@@ -1,0 +1,43 @@
+from pathlib import Path
+
+import pytest
+
+from kl_derail.ppo.checkpoint import Progress
+from kl_derail.ppo.options import BudgetOptions, PPOOptions, RunOptions
+from kl_derail.ppo.plan import TrainOptions, budget_in_force, is_done, rate_factor, resolve, run_id
+
+
+def test_the_budget_rises_linearly_and_stays():
+    options = BudgetOptions(budget=20, ramp_tokens=1000)
+    assert [budget_in_force(options, tokens) for tokens in (0, 500, 1000, 5000)] == [0, 10, 20, 20]
+    assert budget_in_force(BudgetOptions(budget=20, ramp_tokens=0), 0) == 20
+
+
+def test_a_run_ends_with_its_tokens_or_its_updates():
+    run = RunOptions(total_tokens=100, max_updates=3)
+    assert not is_done(run, Progress(2, 99))
+    assert is_done(run, Progress(2, 100))
+    assert is_done(run, Progress(3, 0))
+
+
+@pytest.mark.parametrize(("schedule", "factor"), [("constant", 1.0), ("linear", 0.75)])
+def test_learning_rates_follow_tokens(schedule, factor):
+    run = RunOptions(total_tokens=1000)
+    assert rate_factor(PPOOptions(lr_schedule=schedule), run, Progress(1, 250)) == factor
+
+
+def test_resolved_options_say_everything():
+    found = resolve(TrainOptions())
+    assert found.run.output_dir == Path("runs/embedded-b20-l256-s0")
+    assert found.budget.ramp_tokens == found.run.total_tokens // 4
+    assert resolve(found) == found
+    warm = resolve(TrainOptions(run=RunOptions(init_from=Path("runs/a"))))
+    assert warm.budget.ramp_tokens == 0
+
+
+def test_equal_runs_have_equal_names_wherever_they_are_written():
+    options = resolve(TrainOptions())
+    moved = options._replace(run=RunOptions(output_dir=Path("elsewhere"), overwrite=True))
+    other = options._replace(run=RunOptions(seed=1))
+    assert run_id(options, "f") == run_id(moved, "f") != run_id(other, "f")
+    assert run_id(options, "f") != run_id(options, "g")
