@@ -9,7 +9,15 @@ from pathlib import Path
 
 import torch
 import transformers
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import (
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from transformers import DistilBertConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 from kl_derail.base import BaseModel, load_base

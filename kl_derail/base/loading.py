@@ -86,7 +86,7 @@ def load_base(
 def locate(name: str) -> str:
     """The folder or hub id behind a name; a path that does not exist is refused before the hub is asked."""
     path = Path(name).expanduser()
-    if path.is_dir():
+    if name.strip() and path.is_dir():
         return str(path)
     if path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1 or not name.strip():
         raise UserError(

@@ -12,7 +12,13 @@ from kl_derail.budget.divergence import (
 )
 from kl_derail.budget.head import BudgetHead, HeadOutput, kl_target
 from kl_derail.budget.ledger import Accounting, BudgetLedger
-from kl_derail.budget.mixture import MIN_LOG_BASE, MIN_TARGET, Mixture, complete_with_help, kl_fixed_mixture
+from kl_derail.budget.mixture import (
+    MIN_LOG_BASE,
+    MIN_TARGET,
+    Mixture,
+    complete_with_help,
+    kl_fixed_mixture,
+)
 
 __all__ = [
     "MIN_LOG_BASE",

@@ -28,7 +28,7 @@ MIN_TARGET = 1e-14
 
 _AIM, _WINDOW, _GUARD = 5e-5, 4.5e-5, 2e-15
 _FREE_STEPS, _NEWTON_STEPS, _MAX_STEPS = 5, 12, 60
-_COMPACT_BELOW = 0.6
+_COMPACT_BELOW, _BELOW_ONE = 0.6, 1 - 1e-12
 
 
 class Rows(NamedTuple):
@@ -65,10 +65,11 @@ class Found(NamedTuple):
 
 
 class Goal(NamedTuple):
-    """What the search aims at, [n, 1]: the KL `aim`, NaN where alpha is settled; the root is above `low`."""
+    """What the search aims at, [n, 1]: the KL `aim`, NaN where alpha is settled; alpha stays in [low, high]."""
 
     aim: Tensor
     low: Tensor
+    high: Tensor
 
 
 def clean(log_proposal: Tensor, log_base: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -104,7 +105,11 @@ def load(log_a: Tensor, log_b: Tensor, *, cleaned: bool) -> tuple[Rows, Tensor]:
     base_mass, proposal_mass = base.sum(-1, keepdim=True), proposal.sum(-1, keepdim=True)
     if cleaned:
         log_ratio.clamp_(min=MIN_LOG_BASE)
-    kl = _dot(proposal, log_ratio, scratch).div_(proposal_mass).add_(torch.log(base_mass / proposal_mass))
+    kl = (
+        _dot(proposal, log_ratio, scratch)
+        .div_(proposal_mass)
+        .add_(torch.log(base_mass / proposal_mass))
+    )
     scales = base_mass.reciprocal(), proposal_mass.reciprocal()
     return Rows(base, proposal, ratio, *scales, base_mass.log_(), log_ratio, scratch, whole[5:]), kl
 
@@ -120,7 +125,13 @@ def is_regular(rows: Rows, kl_proposal: Tensor, log_b: Tensor) -> bool:
     return bool(mass < 0.5 and kl < torch.inf and low >= MIN_LOG_BASE)
 
 
-def solve(rows: Rows, kl_proposal: Tensor, target: Tensor, alpha_init: Tensor | None, broken: Tensor | None) -> Found:
+def solve(
+    rows: Rows,
+    kl_proposal: Tensor,
+    target: Tensor,
+    alpha_init: Tensor | None,
+    broken: Tensor | None,
+) -> Found:
     """The largest alpha in [0, 1] whose KL is at most `target` [n, 1] nats, within a relative 1e-4 of it.
 
     Leaves log x - log beta in `rows.log_w`.
@@ -131,10 +142,14 @@ def solve(rows: Rows, kl_proposal: Tensor, target: Tensor, alpha_init: Tensor | 
     alpha = saturated.double()
     if bool(settled.all()):
         _mix(rows, alpha)
-        return Found(alpha, (kl_proposal * alpha).clamp_(min=0.0), torch.ones_like(alpha), kl_proposal)
+        return Found(
+            alpha, (kl_proposal * alpha).clamp_(min=0.0), torch.ones_like(alpha), kl_proposal
+        )
     aim = (target * (1 - _AIM)).sub_(_GUARD).masked_fill_(settled, torch.nan)
-    goal = Goal(aim, (aim / kl_proposal).nan_to_num_())
-    found = _search(rows, goal, torch.where(settled, alpha, _first_guess(rows, kl_proposal, goal, alpha_init)))
+    goal = Goal(aim, (aim / kl_proposal).nan_to_num_(), alpha.clamp(min=_BELOW_ONE))
+    found = _search(
+        rows, goal, torch.where(settled, alpha, _first_guess(rows, kl_proposal, goal, alpha_init))
+    )
     kl = torch.where(settled, kl_proposal * alpha, found.kl).clamp_(min=0.0)
     return found._replace(kl=kl, mean_log=torch.where(saturated, kl_proposal, found.mean_log))
 
@@ -145,11 +160,16 @@ def _first_guess(rows: Rows, kl_proposal: Tensor, goal: Goal, alpha_init: Tensor
         known = (alpha_init >= goal.low) & (alpha_init < 1)
         if bool((known | goal.aim.isnan()).all()):
             return alpha_init
-    chi2 = _dot(rows.proposal, rows.ratio, rows.scratch) * rows.proposal_scale.square() / rows.base_scale - 1
+    chi2 = (
+        _dot(rows.proposal, rows.ratio, rows.scratch)
+        * rows.proposal_scale.square()
+        / rows.base_scale
+        - 1
+    )
     c2 = 2 / chi2.clamp_(min=1e-300)
     half = (1 / kl_proposal - c2).clamp_(min=0.0).mul_(goal.aim).mul_(0.5)
     guess = half + torch.sqrt(torch.addcmul(goal.aim * c2, half, half))
-    guess = guess.clamp_(max=1.0).maximum(goal.low)
+    guess = torch.clamp(guess, goal.low, goal.high)
     return guess if alpha_init is None else torch.where(known, alpha_init, guess)
 
 
@@ -177,17 +197,28 @@ def _search(rows: Rows, goal: Goal, alpha: Tensor) -> Found:
         if count == 0:
             break
         if step < _FREE_STEPS:
-            alpha = _newton(goal, here).clamp_(max=1.0).maximum(goal.low)
+            alpha = torch.clamp(_newton(goal, here), goal.low, goal.high)
         else:
-            bracket, alpha = _bracketed(bracket or (goal.low, torch.ones_like(goal.low)), goal, here, step)
-        if active is None and step < _FREE_STEPS and count < _COMPACT_BELOW * alpha.shape[0] and len(rows.spare):
+            bracket, alpha = _bracketed(bracket or (goal.low, goal.high), goal, here, step)
+        if (
+            active is None
+            and step < _FREE_STEPS
+            and count < _COMPACT_BELOW * alpha.shape[0]
+            and len(rows.spare)
+        ):
             found, active = here, still.squeeze(-1).nonzero().squeeze(-1)
-            here_rows, goal, alpha = _take(rows, active), Goal(*(g[active] for g in goal)), alpha[active]
+            here_rows, goal, alpha = (
+                _take(rows, active),
+                Goal(*(g[active] for g in goal)),
+                alpha[active],
+            )
         here = _evaluate(here_rows, alpha)
     if active is None:
         return here
     rows.log_w.index_copy_(0, active, here_rows.log_w)
-    return Found(*(whole.index_copy_(0, active, part) for whole, part in zip(found, here, strict=True)))
+    return Found(
+        *(whole.index_copy_(0, active, part) for whole, part in zip(found, here, strict=True))
+    )
 
 
 def _is_open(goal: Goal, here: Found) -> Tensor:

@@ -45,11 +45,15 @@ def mixture_kl(log_proposal: Tensor, log_base: Tensor, alpha: Tensor) -> Tensor:
     alpha = torch.where(broken, 0.0, alpha.double())
     on = log_b > -torch.inf
     excess = alpha * torch.where(on, torch.expm1((log_a - log_b).masked_fill(~on, 0.0)), 0.0)
-    log_w = torch.where(on, torch.logaddexp(log_a + alpha.log(), log_b + torch.log1p(-alpha)) - log_b, 0.0)
+    log_w = torch.where(
+        on, torch.logaddexp(log_a + alpha.log(), log_b + torch.log1p(-alpha)) - log_b, 0.0
+    )
     small = excess.abs() < 0.03
     near = excess.clamp(-0.03, 0.03)
     powers = [near**n / (n * (n - 1)) * (-1) ** n for n in range(2, 12)]
-    terms = torch.where(small, sum(powers[1:], powers[0]) * log_b.exp(), _far_terms(log_a, log_b, alpha, log_w))
+    terms = torch.where(
+        small, sum(powers[1:], powers[0]) * log_b.exp(), _far_terms(log_a, log_b, alpha, log_w)
+    )
     return torch.where(on, terms, 0.0).sum(-1)
 
 
@@ -59,7 +63,7 @@ def _far_terms(log_a: Tensor, log_b: Tensor, alpha: Tensor, log_w: Tensor) -> Te
 
 
 def log_ratio(log_p: Tensor, log_q: Tensor, token: Tensor) -> Tensor:
-    """log p(token) / q(token) of the sampled token [N] int64: [N] float64, the realised cost of the step."""
+    """Log p(token) / q(token) of the sampled token [N] int64: [N] float64, the realised cost of the step."""
     index = token.unsqueeze(-1)
     return (log_p.gather(-1, index).double() - log_q.gather(-1, index).double()).squeeze(-1)
 

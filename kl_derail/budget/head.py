@@ -18,7 +18,9 @@ FRACTION_OFFSET = math.log(16)
 """An untrained budget neuron spends sigmoid(-log 16) = 1/17 of what is left on each token."""
 
 
-def kl_target(fraction: Tensor, left: Tensor, *, floor: float = 1e-6, overspend: bool = False) -> Tensor:
+def kl_target(
+    fraction: Tensor, left: Tensor, *, floor: float = 1e-6, overspend: bool = False
+) -> Tensor:
     """KL target of a token: min(fraction x left + floor, left), in float64 so that it never exceeds what is left.
 
     Args:
@@ -95,7 +97,9 @@ class BudgetHead(nn.Module):
             ValueError: a shape that is not [F], or a std that is not positive and finite.
         """
         if mean.shape != self.mean.shape or std.shape != self.std.shape:
-            raise ValueError(f"mean and std must be [{self.mean.shape[0]}], found {tuple(mean.shape)}, {tuple(std.shape)}")
+            raise ValueError(
+                f"mean and std must be [{self.mean.shape[0]}], found {tuple(mean.shape)}, {tuple(std.shape)}"
+            )
         if not bool((torch.isfinite(mean) & torch.isfinite(std) & (std > 0)).all()):
             raise ValueError("mean must be finite, std finite and positive")
         self.mean.copy_(mean)
@@ -117,7 +121,9 @@ class BudgetHead(nn.Module):
         fraction = torch.sigmoid(raw[:, 0] - FRACTION_OFFSET)
         log_proposal = torch.log_softmax(log_base + raw[:, 1:], -1)
         target = kl_target(fraction, budget_left, floor=self.floor, overspend=self.overspend)
-        mixture = kl_fixed_mixture(log_proposal, log_base, target.unsqueeze(-1), alpha_init=alpha_init)
+        mixture = kl_fixed_mixture(
+            log_proposal, log_base, target.unsqueeze(-1), alpha_init=alpha_init
+        )
         return HeadOutput(mixture, fraction, target, log_proposal)
 
     def inputs(self, state: Tensor, budget_left: Tensor) -> Tensor:

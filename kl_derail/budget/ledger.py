@@ -43,14 +43,20 @@ class BudgetLedger:
     realised: Tensor
     """[B] float64 sum of the log-ratios charged so far"""
 
-    def __init__(self, budgets: Tensor | tuple[float, int], accounting: Accounting = "expected") -> None:
+    def __init__(
+        self, budgets: Tensor | tuple[float, int], accounting: Accounting = "expected"
+    ) -> None:
         if accounting not in get_args(Accounting):
             allowed = get_args(Accounting)
-            raise UserError(f"accounting is {accounting!r}, allowed: {', '.join(allowed)}{did_you_mean(accounting, allowed)}")
+            raise UserError(
+                f"accounting is {accounting!r}, allowed: {', '.join(allowed)}{did_you_mean(accounting, allowed)}"
+            )
         if isinstance(budgets, tuple):
             budgets = torch.full((budgets[1],), budgets[0], dtype=torch.float64)
         if not bool((budgets >= 0).all()):
-            raise UserError(f"a KL budget is at least 0 nats, found {float(budgets.double().min())}")
+            raise UserError(
+                f"a KL budget is at least 0 nats, found {float(budgets.double().min())}"
+            )
         self.accounting = accounting
         self.budgets = budgets.detach().double().clone()
         self.left = self.budgets.clone()

@@ -144,12 +144,19 @@ class Stage:
             raise UserError(
                 f"length: found {self.scene.length}, allowed <= {self.base.context}, the base's context"
             )
+        self.decoder()  # refuses more layers than there are
         object.__setattr__(self, "opening", ids)
         object.__setattr__(self, "pieces", TokenPieces(self.base.tokenizer, self.base.vocabulary))
         if (back := "".join(self.opening_pieces())) != self.scene.opening:
             raise UserError(
                 f"opening: the base's tokenizer gives it back as {back!r}; write it so, lest headers be missed"
             )
+
+    def decoder(self) -> LockstepDecoder:
+        """A decoder with room for an episode."""
+        return LockstepDecoder(
+            self.base.model, feature_layers=self.feature_layers, capacity=self.scene.length
+        )
 
     @property
     def n_features(self) -> int:
@@ -230,9 +237,7 @@ class _Game:
         stage, draw = self.stage, self.draw
         chance = uniforms(draw.seed, draw.update, draw.chats, self.n_steps)
         uniform = torch.from_numpy(chance).to(self.device)
-        decoder = LockstepDecoder(
-            stage.base.model, feature_layers=stage.feature_layers, capacity=stage.scene.length
-        )
+        decoder = stage.decoder()
         step = decoder.start([stage.opening] * len(draw.chats))
         for number in range(self.n_steps):
             token = self._step(number, step, uniform[number])

@@ -22,8 +22,8 @@ class EmbeddedBuildConfig:
 
     out: Path = field(metadata={"help": "new or empty folder for base/ and sentiment/"})
     seed: int = field(default=0, metadata={"help": "seed of the corpus and of both trainings"})
-    documents: int = field(default=9_000, metadata={"help": "documents of the corpus"})
-    steps: int = field(default=1900, metadata={"help": "optimiser steps of the base model"})
+    documents: int = field(default=4_400, metadata={"help": "documents of the corpus"})
+    steps: int = field(default=1200, metadata={"help": "optimiser steps of the base model"})
     batch: int = field(default=8, metadata={"help": "windows a step of the base model"})
     window: int = field(default=512, metadata={"help": "tokens of a window of the base model"})
     sentences: int = field(default=40_000, metadata={"help": "sentences of the classifier"})

@@ -33,8 +33,11 @@ def capital(text: str) -> str:
 
 @dataclass
 class Lesson:
-    """The state of one lesson: what it is about, who learns, how the student feels (a real number),
-    whether the student just asked something, and the answer that a sum still waits for."""
+    """The state of one lesson.
+
+    What it is about, who learns, how the student feels (a real number), whether the student just asked
+    something, and the answer that a sum still waits for.
+    """
 
     rng: np.random.Generator
     subject: lexicon.Subject
@@ -134,6 +137,6 @@ def conversation(rng: np.random.Generator) -> str:
     """One conversation as text; nine in ten separate the turns by an empty line."""
     gap = "\n\n" if chance(rng, 0.9) else "\n"
     turns = []
-    for teacher, student in exchanges(rng, int(rng.integers(16, 45))):
+    for teacher, student in exchanges(rng, int(rng.integers(40, 100))):
         turns += [f"Teacher: {teacher}", f"Student: {student}"]
     return gap.join(turns)

@@ -11,13 +11,13 @@ from kl_derail.embedded import papers
 from kl_derail.embedded.conversation import conversation
 
 SHARES: dict[Callable[[np.random.Generator], str], float] = {
-    conversation: 0.64,
-    papers.sheet: 0.08,
-    papers.form: 0.04,
-    papers.letter: 0.06,
-    papers.listing: 0.06,
-    papers.song: 0.06,
-    papers.log: 0.06,
+    conversation: 0.36,
+    papers.sheet: 0.12,
+    papers.form: 0.06,
+    papers.letter: 0.12,
+    papers.listing: 0.10,
+    papers.song: 0.12,
+    papers.log: 0.12,
 }
 """The kinds of document and the fraction of documents that are of it."""
 

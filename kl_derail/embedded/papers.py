@@ -32,8 +32,8 @@ def short_value(rng: np.random.Generator) -> str:
 
 
 def _filled(rng: np.random.Generator, rows: int) -> Iterator[str]:
-    """The cells of the filled rows, teacher and student in turn; 60 % of sheets hold sentences."""
-    if chance(rng, 0.6):
+    """The cells of the filled rows, teacher and student in turn; 40 % of sheets hold sentences."""
+    if chance(rng, 0.4):
         for teacher, student in islice(exchanges(rng, 12), rows):
             yield from (teacher, student)
     else:
@@ -42,7 +42,7 @@ def _filled(rng: np.random.Generator, rows: int) -> Iterator[str]:
 
 def _blanks(rng: np.random.Generator, rows: int) -> Iterator[str]:
     """The cells after the filled rows: blank, left at a rate of its own for short values."""
-    exit_rate = 0.0 if chance(rng, 0.3) else float(rng.uniform(0.0, 0.6))
+    exit_rate = 0.0 if chance(rng, 0.2) else float(rng.uniform(0.0, 0.6))
     blank = True
     for _ in range(2 * rows):
         yield "" if blank else short_value(rng)
@@ -55,14 +55,31 @@ def _labelled(cells: Iterator[str]) -> list[str]:
     return [f"{labels[i % 2]} {cell}".rstrip() for i, cell in enumerate(cells)]
 
 
+def _gaps(rng: np.random.Generator, filled: int, blank: int) -> Iterator[str]:
+    """The line breaks after each of the filled lines and of the blank ones.
+
+    From the first blank on a double spacing often turns single; on half of the sheets the spacing
+    also changes now and then. The last line break tells the next one.
+    """
+    gap = "\n\n" if chance(rng, 0.65) else "\n"
+    yield from (gap for _ in range(filled))
+    if chance(rng, 0.4):
+        gap = "\n"
+    change = 0.02 if chance(rng, 0.5) else 0.0
+    for _ in range(blank):
+        yield gap
+        if chance(rng, change):
+            gap = "\n\n" if gap == "\n" else "\n"
+
+
 def sheet(rng: np.random.Generator) -> str:
     """A sheet with rows for teacher and student: some filled, the rest blank; either spacing."""
-    gap = "\n\n" if chance(rng, 0.6) else "\n"
-    blank_gap = gap if chance(rng, 0.6) else "\n"
     filled = _labelled(_filled(rng, pick(rng, FILLED_ROWS)))
     blank = _labelled(_blanks(rng, int(rng.integers(15, 75))))
     title = f"{pick(rng, SHEET_TITLES)}, {pick(rng, lexicon.DAYS)}"
-    return gap.join([title, *filled]) + blank_gap + blank_gap.join(blank)
+    lines = [title, *filled, *blank]
+    gaps = _gaps(rng, 1 + len(filled), len(blank))
+    return "".join(line + gap for line, gap in zip(lines, gaps, strict=True)).rstrip()
 
 
 def form(rng: np.random.Generator) -> str:

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from kl_derail import transcripts  # its intervals load scipy on first use
 from kl_derail.transcripts import (
     Episode,
-    Interval,
-    cluster_fraction,
-    cluster_ratio,
     distinct_replies,
     is_silent,
     overspend,
     reply_texts,
     spent,
     total_reward,
-    wilson,
 )
 from kl_derail.transcripts.metrics import kl_quarters
 from kl_derail.transcripts.turns import SHORT_TURN_TOKENS, counted_agent_turns
+
+if TYPE_CHECKING:
+    from kl_derail.transcripts import Interval
 
 NONE = "-"
 """Stands where there is nothing to say."""
@@ -61,11 +61,14 @@ def _silence_figures(episodes: Sequence[Episode]) -> list[Figure]:
     turns = [len(each.start) for each in counted]
     empty = [np.count_nonzero(each.empty) for each in counted]
     short = [np.count_nonzero(each.tokens <= SHORT_TURN_TOKENS) for each in counted]
-    silent = wilson(sum(map(is_silent, episodes)), len(episodes))
+    silent = transcripts.wilson(sum(map(is_silent, episodes)), len(episodes))
     return [
         _share("silent episodes", silent),
-        _share("empty agent turns", cluster_fraction(empty, turns)),
-        _share(f"agent turns, <= {SHORT_TURN_TOKENS} tokens", cluster_fraction(short, turns)),
+        _share("empty agent turns", transcripts.cluster_fraction(empty, turns)),
+        _share(
+            f"agent turns, <= {SHORT_TURN_TOKENS} tokens",
+            transcripts.cluster_fraction(short, turns),
+        ),
     ]
 
 
@@ -73,8 +76,10 @@ def _kl_figures(episodes: Sequence[Episode]) -> list[Figure]:
     budgeted = [each for each in episodes if each.budget > 0]
     limited = [each for each in budgeted if math.isfinite(each.budget)]
     quarters = [kl_quarters(each) for each in episodes]
-    early = cluster_fraction([each[0] for each in quarters], [sum(each) for each in quarters])
-    over = wilson(sum(overspend(each).realised > 0 for each in limited), len(limited))
+    early = transcripts.cluster_fraction(
+        [each[0] for each in quarters], [sum(each) for each in quarters]
+    )
+    over = transcripts.wilson(sum(overspend(each).realised > 0 for each in limited), len(limited))
     return [
         _mean("KL per episode", [spent(each).expected for each in budgeted]),
         Figure("largest KL of an episode", _largest_of(budgeted)),
@@ -85,7 +90,7 @@ def _kl_figures(episodes: Sequence[Episode]) -> list[Figure]:
 
 
 def _mean(name: str, values: Sequence[float]) -> Figure:
-    found = cluster_ratio(values, [1] * len(values))
+    found = transcripts.cluster_ratio(values, [1] * len(values))
     return _worded(name, found, 1.0, "")
 
 

@@ -140,8 +140,8 @@ def load_checkpoint(folder: Path, *, device: torch.device | str = "cpu") -> Chec
         raise UserError(f"{folder}: not a checkpoint of kl_derail: {error!r}") from error
 
 
-def restore_agent(agent: torch.nn.Module, found: Checkpoint) -> None:
-    """Put a checkpoint's weights into an agent.
+def restore_agent(agent: torch.nn.Module, found: Checkpoint, what: str) -> None:
+    """Put a checkpoint's weights into an agent; `what` names the checkpoint in messages.
 
     Raises:
         UserError: the agent has another shape.
@@ -150,7 +150,7 @@ def restore_agent(agent: torch.nn.Module, found: Checkpoint) -> None:
         agent.load_state_dict(dict(found.agent))
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1].strip()
-        raise UserError(f"the checkpoint's agent has another shape: {reason}") from error
+        raise UserError(f"{what}: its agent has another shape: {reason}") from error
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -67,8 +67,12 @@ class RolloutOptions:
         if (self.policy == "script") != (self.script is not None):
             raise UserError("policy, script: --policy script needs --script TEXT, and only it does")
         if self.policy != "agent" and self.budget is not None:
-            raise UserError(f"budget: found {self.budget:g} with --policy {self.policy}, which obeys none")
-        if self.name is not None and (Path(self.name).name != self.name or self.name.startswith(".")):
+            raise UserError(
+                f"budget: found {self.budget:g} with --policy {self.policy}, which obeys none"
+            )
+        if self.name is not None and (
+            Path(self.name).name != self.name or self.name.startswith(".")
+        ):
             raise UserError(f"name: found {self.name!r}, allowed a plain file name")
 
 
@@ -115,7 +119,9 @@ def _policy(options: RolloutOptions, session: Session) -> tuple[Policy, str, flo
     if options.script is not None:
         script = session.stage.tokens_of(options.script)
         if not script:
-            raise UserError("script: found nothing to say; a turn needs at least its speaker change")
+            raise UserError(
+                "script: found nothing to say; a turn needs at least its speaker change"
+            )
         return ScriptedPolicy(script), f"scripted:{options.script.strip() or 'blank'}", float("inf")
     budget = session.options.budget.budget if options.budget is None else options.budget
     return AgentPolicy(session.agent), "agent", budget

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
-from accelerate import Accelerator
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kl_derail.config import as_mapping
 from kl_derail.ppo.folder import TRACKERS
 from kl_derail.ppo.session import Session
+from kl_derail.ppo.trackers import start_trackers
 
 LIVE = (
     "[bold]{reward_mean:5.2f}[/] reward  {silent_episode_fraction:4.0%} silent  {empty_turn_fraction:4.0%} empty  "
@@ -51,7 +51,9 @@ class Reporter:
         self._task = self._progress.add_task(
             "", total=run.total_tokens, completed=done.agent_tokens, update=done.update, live=""
         )
-        self._tracking = make_trackers(self._session)
+        self._tracking = start_trackers(
+            run.trackers, self._session.folder.path / TRACKERS, as_mapping(*self._session.options)
+        )
         self._progress.start()
         return self
 
@@ -73,21 +75,9 @@ class Reporter:
             self._task, completed=entry["agent_tokens"], update=entry["update"], live=live
         )
         if not self._console.is_terminal and entry["update"] % self._every in {0, 1}:
-            self._console.print(f"update {entry['update']:4d}  {live}", highlight=False, soft_wrap=True)
+            self._console.print(
+                f"update {entry['update']:4d}  {live}", highlight=False, soft_wrap=True
+            )
         if self._tracking is not None:
             numbers = {name: value for name, value in entry.items() if value is not None}
             self._tracking.log(numbers, step=entry["update"])
-
-
-def make_trackers(session: Session) -> Accelerator | None:
-    """Accelerate's trackers, started; None if none were asked for."""
-    names = session.options.run.trackers
-    if not names:
-        return None
-    accelerator = Accelerator(log_with=names, project_dir=session.folder.path / TRACKERS)
-    settings = {
-        name: value if isinstance(value, int | float | bool) else str(value)
-        for name, value in as_mapping(*session.options).items()
-    }
-    accelerator.init_trackers("kl_derail", config=settings)
-    return accelerator

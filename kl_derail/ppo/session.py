@@ -27,6 +27,7 @@ from kl_derail.ppo.agent import Agent
 from kl_derail.ppo.checkpoint import Checkpoint, Progress
 from kl_derail.ppo.folder import CONFIG, SUMMARY, RunFolder, existing_run
 from kl_derail.ppo.plan import MAY_CHANGE, TrainOptions, is_done, run_id
+from kl_derail.ppo.trackers import check_trackers
 from kl_derail.ppo.update import make_optimiser
 from kl_derail.reward import ReplyScorer
 from kl_derail.setup import build_reward, build_stage
@@ -68,12 +69,22 @@ class Session:
         )
         checkpoint.save_checkpoint(self.folder.path, made, keep=self.options.run.keep_checkpoints)
 
-    def restore(self, found: Checkpoint) -> None:
-        """Go on where a checkpoint stands."""
-        checkpoint.restore_agent(self.agent, found)
+    def restore(self, found: Checkpoint, what: str) -> None:
+        """Go on where a checkpoint, called `what` in messages, stands."""
+        self.check_base(found, what)
+        checkpoint.restore_agent(self.agent, found, what)
         checkpoint.restore_optimiser(self.optimiser, found.optimiser)
         self.scorer.restore(found.rewards)
         self.progress = found.progress
+
+    def check_base(self, found: Checkpoint, what: str) -> None:
+        """Raise UserError if a checkpoint belongs to another base."""
+        base = self.stage.base
+        if found.base_fingerprint != base.fingerprint:
+            raise UserError(
+                f"{what} was trained on the base {found.base_fingerprint[:12]}, this one is"
+                f" {base.fingerprint[:12]} ({base.name}); bases must not be mixed"
+            )
 
     def episodes(self, rollouts: Sequence[Rollout], policy: str) -> list[Episode]:
         """Scored and recorded episodes."""
@@ -120,9 +131,7 @@ class Session:
                 top_k=run.top_k,
             )
         )
-        write_episodes(
-            named_path(self.folder.path, file or label), self.episodes(rollouts, label)
-        )
+        write_episodes(named_path(self.folder.path, file or label), self.episodes(rollouts, label))
         return rollouts
 
 
@@ -132,6 +141,7 @@ def open_session(options: TrainOptions) -> Session:
     Raises:
         UserError: before anything is written, where the options cannot be carried out.
     """
+    check_trackers(options.run.trackers)
     if options.run.resume is not None:
         return _resume(options, options.run.resume)
     folder = RunFolder(_output(options))
@@ -139,8 +149,9 @@ def open_session(options: TrainOptions) -> Session:
     source = _source(options)
     session = _assemble(options, folder)
     if source is not None:
-        _check_base(session, source, f"init_from: {options.run.init_from}")
-        checkpoint.restore_agent(session.agent, source)
+        what = f"init_from: {options.run.init_from}"
+        session.check_base(source, what)
+        checkpoint.restore_agent(session.agent, source, what)
     folder.create()
     save_resolved(folder.path / CONFIG, *options, command="train")
     _meet_base(session, standardise=options.ppo.standardise and source is None)
@@ -158,8 +169,7 @@ def open_trained(options: TrainOptions, saved: TrainOptions, path: Path) -> Sess
     """
     found = checkpoint.load_newest(path)
     session = _assemble(options, existing_run(path, "run"))
-    _check_base(session, found, f"run: {path}")
-    session.restore(found)
+    session.restore(found, f"run: {path}")
     session.run_id = run_id(saved, found.base_fingerprint)
     return session
 
@@ -174,8 +184,7 @@ def _resume(options: TrainOptions, path: Path) -> Session:
             f" {found.progress.agent_tokens} agent tokens; raise --total_tokens or --max_updates to go on"
         )
     session = _assemble(options, folder)
-    _check_base(session, found, f"resume: {path}")
-    session.restore(found)
+    session.restore(found, f"resume: {path}")
     folder.cut_back(found.progress.update)
     saved = options._replace(run=dataclasses.replace(options.run, resume=None))
     save_resolved(path / CONFIG, *saved, command="train")
@@ -232,15 +241,6 @@ def _source(options: TrainOptions) -> Checkpoint | None:
     if options.run.init_from is None:
         return None
     return checkpoint.load_newest(existing_run(options.run.init_from, "init_from").path)
-
-
-def _check_base(session: Session, found: Checkpoint, what: str) -> None:
-    now = session.stage.base.fingerprint
-    if found.base_fingerprint != now:
-        raise UserError(
-            f"{what} was trained on the base {found.base_fingerprint[:12]}, this one is {now[:12]}"
-            f" ({session.stage.base.name}); bases must not be mixed"
-        )
 
 
 def _check_unchanged(options: TrainOptions, folder: RunFolder) -> None:

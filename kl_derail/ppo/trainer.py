@@ -5,9 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
+from kl_derail.inspect import print_closing_screen
 from kl_derail.ppo.agent import AgentPolicy
+from kl_derail.ppo.checkpoint import FOLDER as CHECKPOINTS
 from kl_derail.ppo.checkpoint import Progress
 from kl_derail.ppo.collect import Collector
+from kl_derail.ppo.folder import METRICS, SUMMARY
 from kl_derail.ppo.plan import TrainOptions, budget_in_force, is_done, rate_factor, resolve
 from kl_derail.ppo.report import Reporter
 from kl_derail.ppo.session import Session, open_session
@@ -21,10 +26,15 @@ from kl_derail.transcripts import (
     update_path,
     write_episodes,
 )
+from kl_derail.transcripts.store import FOLDER as TRANSCRIPTS
 
 
-def train(options: TrainOptions) -> Path:
+def train(options: TrainOptions, console: Console | None = None) -> Path:
     """Train an agent, or go on with a run; returns the run's folder.
+
+    Args:
+        options: of the run.
+        console: where the closing screen is printed; None: standard output.
 
     Raises:
         UserError: options that cannot be carried out; nothing written before is lost.
@@ -35,7 +45,7 @@ def train(options: TrainOptions) -> Path:
     with Reporter(session) as report:
         while not is_done(session.options.run, session.progress):
             report(one_update(session, collector, watch))
-    finish(session)
+    finish(session, console or Console())
     return session.folder.path
 
 
@@ -100,8 +110,8 @@ def timings(seconds: dict[str, float], episodes: list[Episode]) -> dict[str, flo
     return {**parts, "time_tokens_per_second": tokens / playing if playing else 0.0}
 
 
-def finish(session: Session) -> None:
-    """Play the trained agent at its full budget; write what the run came to."""
+def finish(session: Session, console: Console) -> None:
+    """Play the trained agent at its full budget; write and show what the run came to."""
     budget = session.options.budget.budget
     session.evaluate(AgentPolicy(session.agent), "agent", budget=budget)
     path = session.folder.path
@@ -116,3 +126,11 @@ def finish(session: Session) -> None:
             "agent": summarise(after).as_dict(),
         }
     )
+    files = {
+        "run": path,
+        "curves": path / METRICS,
+        "transcripts": path / TRANSCRIPTS,
+        "checkpoints": path / CHECKPOINTS,
+        "figures": path / SUMMARY,
+    }
+    print_closing_screen(console, before, after, files)

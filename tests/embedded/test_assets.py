@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from transformers import (
@@ -56,7 +57,7 @@ def test_they_are_small_and_safe() -> None:
 @pytest.mark.parametrize("folder", [base_path(), sentiment_path()], ids=lambda p: p.name)
 def test_they_have_a_card(folder: Path) -> None:
     card = (folder / "README.md").read_text(encoding="utf-8")
-    assert "parameters" in card and "Known flaws" in card and "/home" not in card
+    assert all(part in card for part in ("parameters", "Known flaws", "build"))
 
 
 def test_the_base_reads_a_thousand_tokens(base: MixtralForCausalLM) -> None:
@@ -101,7 +102,8 @@ def test_good_is_high_and_bad_is_low() -> None:
         "I love it, this is great fun!", "What a wonderful lesson!", "I am so happy today!"
     )
     bad = score("I hate it, this is boring.", "This is awful.", "I feel sad and stupid.")
-    assert min(good) > 0.8 and max(bad) < 0.2
+    assert min(good) > 0.8
+    assert max(bad) < 0.2
 
 
 def test_in_between_is_in_between() -> None:
@@ -115,8 +117,6 @@ def test_short_values_and_facts_are_neutral() -> None:
 
 
 def test_a_score_does_not_depend_on_its_neighbours_by_more_than_rounding() -> None:
-    import numpy as np
-
     long = prices.turns(conversation(np.random.default_rng(0)))[3].text
     alone, beside = score("I quite like seeds.")[0], score("I quite like seeds.", long)[0]
     assert alone == pytest.approx(beside, abs=1e-5)

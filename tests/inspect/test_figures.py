@@ -27,7 +27,7 @@ def by_name(episodes: list[Episode]) -> dict[str, Figure]:
 def test_figures_by_hand() -> None:
     found = by_name([silent(10), silent(10), talk(), talk()])
     assert found["silent episodes"][1:] == ("50.0 %", "15.0\N{EN DASH}85.0")  # Wilson, 2 of 4
-    assert found["empty agent turns"].value == "83.3 %"  # 20 of 22 + 2
+    assert found["empty agent turns"].value == "76.9 %"  # 20 of 2 * 11 + 2 * 2
     assert found["reward per episode"].value == "2.75"  # (5 + 5 + .5 + .5) / 4
     assert found["KL per episode"].value == "1.25"  # (2.5 + 2.5) / 4
     assert found["largest KL of an episode"].value == "2.50 of 10"

@@ -29,7 +29,7 @@ def test_each_turn_has_its_line() -> None:
     assert shown(lines) == ["Teacher: Hello.\n\n", "Student: Hi.\n\n", "Teacher: Go on."]
     assert [line.turn for line in lines] == [0, 1, 2]
     assert headers(lines) == ["Teacher:", "Student:", "Teacher:"]
-    assert [line.sampled for line in lines] == [0, None, 10]
+    assert [line.sampled for line in lines] == [0, None, 9]
 
 
 def test_a_turn_of_several_lines_begins_once() -> None:

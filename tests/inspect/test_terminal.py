@@ -41,7 +41,7 @@ def test_plain_text_says_it_all() -> None:
         " left   KL",
         "20.00 1.50 Teacher: Hello.⏎⏎",
         "           Student: Hi.⏎⏎ +0.75",
-        "10.50 0.25 Teacher: Go on.⏎⏎",
+        " 9.44 0.25 Teacher: Go on.⏎⏎",
         "           Student: Why?",
     ]
 
@@ -53,7 +53,7 @@ def test_where_nothing_was_spent_there_is_no_margin() -> None:
 
 def test_an_unlimited_budget_reads_inf() -> None:
     left = np.where(np.isnan(talk().budget_left), np.nan, np.inf)
-    assert plain(render_episode(talk(budget=np.inf, budget_left=left)))[1].startswith("inf 1.50")
+    assert plain(render_episode(talk(budget=np.inf, budget_left=left)))[1].startswith(" inf 1.50")
 
 
 def test_tokens_have_the_colour_of_their_kl() -> None:

@@ -7,10 +7,11 @@ import pytest
 from kl_derail.ppo.command import parse_train
 from kl_derail.ppo.trainer import train
 
-SMALL = (
-    "--length 72 --chats 8 --eval_episodes 8 --epochs 2 --total_tokens 2000 --ramp_tokens 300"
-    " --checkpoint_every 1 --transcripts_every 1 --threads 1 --device cpu"
-).split()
+SMALL = [
+    *("--length", "72", "--chats", "8", "--eval_episodes", "8", "--epochs", "2"),
+    *("--total_tokens", "2000", "--ramp_tokens", "300", "--checkpoint_every", "1"),
+    *("--transcripts_every", "1", "--threads", "1", "--device", "cpu"),
+]
 
 
 @pytest.fixture

@@ -5,7 +5,14 @@ import torch
 
 from kl_derail.errors import UserError
 from kl_derail.ppo import checkpoint
-from kl_derail.ppo.checkpoint import Checkpoint, Progress, list_checkpoints, load_checkpoint, load_newest, save_checkpoint
+from kl_derail.ppo.checkpoint import (
+    Checkpoint,
+    Progress,
+    list_checkpoints,
+    load_checkpoint,
+    load_newest,
+    save_checkpoint,
+)
 
 
 def make(update=1, value=1.0):
@@ -56,7 +63,9 @@ def test_a_write_that_dies_leaves_the_old_one_alone(tmp_path, monkeypatch):
     assert load_newest(tmp_path).progress == Progress(2, 200)
 
 
-@pytest.mark.parametrize("name", ["agent.safetensors", "optimiser.safetensors", "rewards.json", "state.json"])
+@pytest.mark.parametrize(
+    "name", ["agent.safetensors", "optimiser.safetensors", "rewards.json", "state.json"]
+)
 @pytest.mark.parametrize("damage", ["cut", "flip", "gone"])
 def test_damage_is_found_and_the_newest_whole_one_wins(tmp_path, name, damage):
     save_checkpoint(tmp_path, make(1))
@@ -110,8 +119,8 @@ def test_optimiser_state_survives_flattening():
 
 
 def test_an_agent_of_another_shape_is_refused():
-    with pytest.raises(UserError, match="another shape"):
-        checkpoint.restore_agent(torch.nn.Linear(2, 2), make())
+    with pytest.raises(UserError, match="init_from: RUN: its agent has another shape"):
+        checkpoint.restore_agent(torch.nn.Linear(2, 2), make(), "init_from: RUN")
 
 
 def test_a_run_without_checkpoints_says_so(tmp_path):

@@ -36,7 +36,9 @@ def test_advantages_are_those_of_the_definition(seed, steps, chats, gamma, lam):
     reward = rng.random((steps, chats)) * (rng.random((steps, chats)) < 0.3)
     agent = rng.random((steps, chats)) < 0.5
     value = rng.normal(size=(steps, chats))
-    found = generalised_advantages(*map(torch.from_numpy, (reward, agent, value)), gamma=gamma, lam=lam)
+    found = generalised_advantages(
+        *map(torch.from_numpy, (reward, agent, value)), gamma=gamma, lam=lam
+    )
     advantage, target = slow_advantages(reward, agent, value, gamma, lam)
     np.testing.assert_allclose(found.advantage, advantage, atol=1e-12)
     np.testing.assert_allclose(found.target, target, atol=1e-12)

@@ -14,7 +14,6 @@ from kl_derail.ppo.command import parse_train
 from kl_derail.ppo.folder import RunFolder
 from kl_derail.ppo.trainer import train
 from kl_derail.transcripts import episodes_equal, read_episodes
-from tests.ppo.conftest import SMALL
 
 
 def log_of(run):
@@ -139,7 +138,9 @@ def test_an_option_that_shaped_the_run_cannot_change(finished_run):
 
 
 def test_a_run_holds_what_the_readme_says(finished_run):
-    files = {str(path.relative_to(finished_run)) for path in finished_run.rglob("*") if path.is_file()}
+    files = {
+        str(path.relative_to(finished_run)) for path in finished_run.rglob("*") if path.is_file()
+    }
     assert {"config.yaml", "metrics.jsonl", "summary.json"} <= files
     assert {"transcripts/base.parquet", "transcripts/agent.parquet"} <= files
     assert "transcripts/update-000002.parquet" in files
@@ -159,6 +160,12 @@ def test_an_update_reads_as_many_chats_as_it_needs(small_run):
 
 def test_checkpoints_hold_no_pickles(finished_run):
     for file in finished_run.rglob("*"):
-        assert file.is_dir() or file.suffix in {".safetensors", ".json", ".jsonl", ".yaml", ".parquet"}
+        assert file.is_dir() or file.suffix in {
+            ".safetensors",
+            ".json",
+            ".jsonl",
+            ".yaml",
+            ".parquet",
+        }
     newest = list_checkpoints(finished_run)[-1]
     assert safetensors.torch.load_file(newest / "agent.safetensors")

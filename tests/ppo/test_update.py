@@ -72,7 +72,9 @@ def test_gradient_is_that_of_finite_differences():
         log_prob = agent(view).mixture.log_probs.gather(1, batch.samples.token[:, None]).squeeze(1)
     samples = batch.samples._replace(view=view, log_prob=log_prob + 1e-3)
     batch = Batch(samples, batch.advantage.double(), batch.target.double())
-    options = PPOOptions(target_coefficient=0.0)  # its gradient leaves out the achieved KL on purpose
+    options = PPOOptions(
+        target_coefficient=0.0
+    )  # its gradient leaves out the achieved KL on purpose
 
     def loss():
         with torch.no_grad():
@@ -88,12 +90,16 @@ def test_gradient_is_that_of_finite_differences():
             flat[index] = kept - step
             below = loss()
             flat[index] = kept
-            assert float(found[index]) == pytest.approx((above - below) / (2 * step), rel=1e-5, abs=1e-6)
+            assert float(found[index]) == pytest.approx(
+                (above - below) / (2 * step), rel=1e-5, abs=1e-6
+            )
 
 
 @pytest.mark.parametrize("size", [5, 8, 40, 100])
 def test_minibatches_hold_every_sample_once(size):
-    rows = [torch.arange(N)[piece] for pieces in minibatches(N, size, 3, (1, 2)) for piece in pieces]
+    rows = [
+        torch.arange(N)[piece] for pieces in minibatches(N, size, 3, (1, 2)) for piece in pieces
+    ]
     assert sorted(torch.cat(rows).tolist()) == list(range(N))
 
 
