@@ -27,6 +27,9 @@ from kl_derail.embedded import base_path
 OPENING = "Teacher: Good morning.\n\nStudent: Hello, I am well.\n\nTeacher: We"
 """Cut in the middle of a teacher's turn."""
 
+STUDENT_OPENING = "Teacher: Good morning. Did you read?\n\nStudent: I"
+"""Cut in the middle of a student's turn."""
+
 SPEAKERS = ("Teacher", "Student")
 
 END = "<|endoftext|>"
@@ -60,7 +63,14 @@ _NO_MARKS = {"bos_token_id": None, "eos_token_id": None}
 
 
 def _gpt2() -> dict[str, object]:
-    return {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 512, "initializer_range": 0.2, **_NO_MARKS}
+    return {
+        "n_embd": 32,
+        "n_layer": 3,
+        "n_head": 4,
+        "n_positions": 512,
+        "initializer_range": 0.2,
+        **_NO_MARKS,
+    }
 
 
 _WINDOW = 8
@@ -75,7 +85,10 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, object]]] = {
     "qwen3": ("Qwen3", _small(head_dim=8)),
     "mistral": ("Mistral", _small(sliding_window=_WINDOW)),
     "gemma2": ("Gemma2", _small(**_GEMMA, query_pre_attn_scalar=8)),
-    "gemma3": ("Gemma3Text", _small(**_GEMMA, layer_types=["sliding_attention", "full_attention", "sliding_attention"])),
+    "gemma3": (
+        "Gemma3Text",
+        _small(**_GEMMA, layer_types=["sliding_attention", "full_attention", "sliding_attention"]),
+    ),
 }
 """Name to the prefix of the transformers classes and the options of the configuration."""
 
@@ -113,10 +126,19 @@ def byte_fallback_tokenizer() -> PreTrainedTokenizerFast:
     names += [name for name in model["vocab"] if name not in names]
     vocabulary = {name: number for number, name in enumerate(names)}
     merges = [tuple(merge) for merge in model["merges"]]
-    tokenizer = Tokenizer(models.BPE(vocabulary, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    tokenizer = Tokenizer(
+        models.BPE(vocabulary, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True)
+    )
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    )
     tokenizer.decoder = decoders.Sequence(
-        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+        [
+            decoders.Replace("▁", " "),
+            decoders.ByteFallback(),
+            decoders.Fuse(),
+            decoders.Strip(" ", 1, 0),
+        ]
     )
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A", pair=None, special_tokens=[("<s>", 1)]
@@ -192,9 +214,16 @@ class Models:
             self._loaded[name] = load_base(str(self.folder(name)))
         return self._loaded[name]
 
-    def stage(self, name: str, *, feature_layers: int = 2, opening: str = OPENING, **scene: object) -> Stage:
+    def stage(
+        self, name: str, *, feature_layers: int = 2, opening: str = OPENING, **scene: object
+    ) -> Stage:
         """A stage on that base."""
-        options: dict[str, object] = {"agent": "Teacher", "speakers": SPEAKERS, "length": 64, **scene}
+        options: dict[str, object] = {
+            "agent": "Teacher",
+            "speakers": SPEAKERS,
+            "length": 64,
+            **scene,
+        }
         return Stage(self.base(name), Scene(opening=opening, **options), feature_layers)  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[str]:
@@ -206,7 +235,11 @@ NAMES = [*ARCHITECTURES, "embedded"]
 
 
 def uncached(base: BaseModel, ids: list[int]) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
-    """One plain forward of one text without cache, padding or batch: log-probabilities [T, V], hidden states of [T, H]."""
+    """One plain forward of a text without cache, padding or batch: log-probabilities [T, V], hidden states [T, H]."""
     with torch.no_grad():
-        output = base.model(input_ids=torch.tensor([ids]), use_cache=False, output_hidden_states=True)
-    return output.logits[0].float().log_softmax(-1), tuple(layer[0].float() for layer in output.hidden_states)
+        output = base.model(
+            input_ids=torch.tensor([ids]), use_cache=False, output_hidden_states=True
+        )
+    return output.logits[0].float().log_softmax(-1), tuple(
+        layer[0].float() for layer in output.hidden_states
+    )

@@ -28,7 +28,7 @@ MIN_TARGET = 1e-14
 
 _AIM, _WINDOW, _GUARD = 5e-5, 4.5e-5, 2e-15
 _FREE_STEPS, _NEWTON_STEPS, _MAX_STEPS = 5, 12, 60
-_COMPACT_BELOW, _BELOW_ONE = 0.6, 1 - 1e-12
+_COMPACT_BELOW, _BELOW_ONE, _TINY = 0.6, 1 - 1e-12, 1e-300
 
 
 class Rows(NamedTuple):
@@ -56,11 +56,11 @@ class Rows(NamedTuple):
 
 
 class Found(NamedTuple):
-    """An evaluation, all [n, 1]: `slope` is dKL/dalpha and `mean_log` is sum a log w, at `alpha`."""
+    """An evaluation at `alpha`, all [n, 1]: `elasticity` is alpha dKL/dalpha, `mean_log` is sum a log w."""
 
     alpha: Tensor
     kl: Tensor
-    slope: Tensor
+    elasticity: Tensor
     mean_log: Tensor
 
 
@@ -95,23 +95,21 @@ def load(log_a: Tensor, log_b: Tensor, *, cleaned: bool) -> tuple[Rows, Tensor]:
     """
     count = 10 if log_a.device.type == "cpu" else 5
     whole = buffers(count, *log_a.shape, torch.float64, log_a.device)
-    base, proposal, ratio, log_ratio, scratch = whole[:5]
+    base, proposal, ratio, log_ratio, scratch = whole[:5].unbind()
     log_ratio.copy_(log_a).sub_(scratch.copy_(log_b))
     if cleaned:
         log_ratio.nan_to_num_(nan=0.0, neginf=-torch.inf)
     torch.exp(scratch, out=base)
     torch.exp(log_ratio, out=ratio)
     torch.mul(base, ratio, out=proposal)
-    base_mass, proposal_mass = base.sum(-1, keepdim=True), proposal.sum(-1, keepdim=True)
+    base_scale = base.sum(-1, keepdim=True).reciprocal_()
+    proposal_scale = proposal.sum(-1, keepdim=True).reciprocal_()
     if cleaned:
         log_ratio.clamp_(min=MIN_LOG_BASE)
-    kl = (
-        _dot(proposal, log_ratio, scratch)
-        .div_(proposal_mass)
-        .add_(torch.log(base_mass / proposal_mass))
-    )
-    scales = base_mass.reciprocal(), proposal_mass.reciprocal()
-    return Rows(base, proposal, ratio, *scales, base_mass.log_(), log_ratio, scratch, whole[5:]), kl
+    mean = _dot(proposal, log_ratio, scratch)
+    kl = torch.log(proposal_scale / base_scale).addcmul_(mean, proposal_scale)
+    log_mass = base_scale.log().neg_()
+    return Rows(base, proposal, ratio, base_scale, proposal_scale, log_mass, log_ratio, scratch, whole[5:]), kl
 
 
 def _dot(left: Tensor, right: Tensor, scratch: Tensor) -> Tensor:
@@ -120,71 +118,64 @@ def _dot(left: Tensor, right: Tensor, scratch: Tensor) -> Tensor:
 
 def is_regular(rows: Rows, kl_proposal: Tensor, log_b: Tensor) -> bool:
     """Whether the rows can be solved as they are: no impossible token, no NaN, sums of probabilities near 1."""
-    masses = torch.maximum(rows.log_mass.abs(), (rows.proposal_scale - 1).abs_())
-    mass, kl, low = torch.stack([masses.amax(), kl_proposal.abs().amax(), log_b.amin()]).tolist()
-    return bool(mass < 0.5 and kl < torch.inf and low >= MIN_LOG_BASE)
+    off = torch.maximum(rows.log_mass.abs(), (rows.proposal_scale - 1).abs_()).add_(kl_proposal, alpha=1e-4)
+    worst, low = torch.stack([off.amax(), log_b.amin()]).tolist()
+    return bool(worst < 0.5 and low >= MIN_LOG_BASE)
 
 
-def solve(
-    rows: Rows,
-    kl_proposal: Tensor,
-    target: Tensor,
-    alpha_init: Tensor | None,
-    broken: Tensor | None,
-) -> Found:
+def solve(rows: Rows, kl_proposal: Tensor, target: Tensor, alpha_init: Tensor | None, broken: Tensor | None) -> Found:
     """The largest alpha in [0, 1] whose KL is at most `target` [n, 1] nats, within a relative 1e-4 of it.
 
     Leaves log x - log beta in `rows.log_w`.
     """
-    dead = ~(target >= MIN_TARGET) if broken is None else ~(target >= MIN_TARGET) | broken
-    saturated = (kl_proposal * (1 + 1e-12) + _GUARD <= target) & ~dead
-    settled = saturated | dead
-    alpha = saturated.double()
-    if bool(settled.all()):
-        _mix(rows, alpha)
-        return Found(
-            alpha, (kl_proposal * alpha).clamp_(min=0.0), torch.ones_like(alpha), kl_proposal
-        )
-    aim = (target * (1 - _AIM)).sub_(_GUARD).masked_fill_(settled, torch.nan)
-    goal = Goal(aim, (aim / kl_proposal).nan_to_num_(), alpha.clamp(min=_BELOW_ONE))
-    found = _search(
-        rows, goal, torch.where(settled, alpha, _first_guess(rows, kl_proposal, goal, alpha_init))
-    )
-    kl = torch.where(settled, kl_proposal * alpha, found.kl).clamp_(min=0.0)
-    return found._replace(kl=kl, mean_log=torch.where(saturated, kl_proposal, found.mean_log))
+    alive = target >= MIN_TARGET if broken is None else (target >= MIN_TARGET) & ~broken
+    still = (kl_proposal * (1 + 1e-12) > target - _GUARD).logical_and_(alive)
+    count = int(still.sum())
+    saturated = (~still).logical_and_(alive).double() if count < len(target) else torch.zeros_like(kl_proposal)
+    if count == 0:
+        _mix(rows, saturated)
+        return Found(saturated, (kl_proposal * saturated).clamp_(min=0.0), kl_proposal, kl_proposal)
+    aim = (target * (1 - _AIM)).sub_(_GUARD)
+    low = aim / kl_proposal
+    if count == len(target):
+        goal = Goal(aim, low, torch.full_like(aim, _BELOW_ONE))
+        return _search(rows, goal, _first_guess(rows, goal, alpha_init))
+    settled = ~still
+    goal = Goal(aim.masked_fill_(settled, torch.nan), torch.where(still, low, 0.0), saturated.clamp(min=_BELOW_ONE))
+    found = _search(rows, goal, torch.where(still, _first_guess(rows, goal, alpha_init), saturated))
+    kl = torch.where(still, found.kl, kl_proposal * saturated).clamp_(min=0.0)
+    return found._replace(kl=kl, mean_log=torch.where(still, found.mean_log, kl_proposal))
 
 
-def _first_guess(rows: Rows, kl_proposal: Tensor, goal: Goal, alpha_init: Tensor | None) -> Tensor:
+def _first_guess(rows: Rows, goal: Goal, alpha_init: Tensor | None) -> Tensor:
     """Root of 1/KL = c1/alpha + c2/alpha^2, right at alpha = 1 and near 0, where KL = alpha^2 chi^2 / 2."""
     if alpha_init is not None:
         known = (alpha_init >= goal.low) & (alpha_init < 1)
         if bool((known | goal.aim.isnan()).all()):
             return alpha_init
-    chi2 = (
-        _dot(rows.proposal, rows.ratio, rows.scratch)
-        * rows.proposal_scale.square()
-        / rows.base_scale
-        - 1
-    )
-    c2 = 2 / chi2.clamp_(min=1e-300)
-    half = (1 / kl_proposal - c2).clamp_(min=0.0).mul_(goal.aim).mul_(0.5)
-    guess = half + torch.sqrt(torch.addcmul(goal.aim * c2, half, half))
-    guess = torch.clamp(guess, goal.low, goal.high)
+    scale = rows.proposal_scale.square().div_(rows.base_scale)
+    chi2 = _dot(rows.proposal, rows.ratio, rows.scratch).mul_(scale).sub_(1)
+    square = torch.div(goal.aim, chi2).mul_(2)
+    half = (goal.low - square).mul_(0.5)
+    guess = torch.clamp(torch.addcmul(square, half, half).sqrt_().add_(half), goal.low, goal.high)
     return guess if alpha_init is None else torch.where(known, alpha_init, guess)
 
 
-def _mix(rows: Rows, alpha: Tensor) -> None:
-    rest = (1 - alpha).mul_(rows.base_scale)
-    torch.mul(rows.ratio, alpha * rows.proposal_scale, out=rows.log_w).add_(rest).log_()
+def _mix(rows: Rows, alpha: Tensor) -> tuple[Tensor, Tensor]:
+    """log w, into its buffer; returns the weights of base and proposal as given, [n, 1] each."""
+    rest = torch.addcmul(rows.base_scale, alpha, rows.base_scale, value=-1)
+    weight = alpha * rows.proposal_scale
+    torch.mul(rows.ratio, weight, out=rows.log_w).add_(rest).log_()
+    return rest, weight
 
 
 def _evaluate(rows: Rows, alpha: Tensor) -> Found:
-    _mix(rows, alpha)
-    under_base = _dot(rows.base, rows.log_w, rows.scratch).mul_(rows.base_scale)
-    under_proposal = _dot(rows.proposal, rows.log_w, rows.scratch).mul_(rows.proposal_scale)
-    slope = under_proposal - under_base
-    kl = under_base.add_(rows.log_mass).addcmul_(alpha, slope)
-    return Found(alpha, kl, slope, under_proposal.add_(rows.log_mass))
+    rest, weight = _mix(rows, alpha)
+    under_base = _dot(rows.base, rows.log_w, rows.scratch)
+    under_proposal = _dot(rows.proposal, rows.log_w, rows.scratch)
+    kl = torch.addcmul(rows.log_mass, rest, under_base).addcmul_(weight, under_proposal)
+    elasticity = torch.addcmul(kl - rows.log_mass, under_base, rows.base_scale, value=-1)
+    return Found(alpha, kl, elasticity, torch.addcmul(rows.log_mass, under_proposal, rows.proposal_scale))
 
 
 def _search(rows: Rows, goal: Goal, alpha: Tensor) -> Found:
@@ -192,56 +183,45 @@ def _search(rows: Rows, goal: Goal, alpha: Tensor) -> Found:
     here = found = _evaluate(rows, alpha)
     here_rows, active, bracket = rows, None, None
     for step in range(_MAX_STEPS):
-        still = _is_open(goal, here)
+        shortfall = torch.div(goal.aim, here.kl.clamp(min=_TINY)).log_()
+        still = shortfall.abs() > _WINDOW
         count = int(still.sum())
         if count == 0:
             break
         if step < _FREE_STEPS:
-            alpha = torch.clamp(_newton(goal, here), goal.low, goal.high)
+            alpha = torch.clamp(_newton(here, shortfall), goal.low, goal.high)
         else:
-            bracket, alpha = _bracketed(bracket or (goal.low, goal.high), goal, here, step)
-        if (
-            active is None
-            and step < _FREE_STEPS
-            and count < _COMPACT_BELOW * alpha.shape[0]
-            and len(rows.spare)
-        ):
+            bracket = _narrow(bracket or (goal.low, goal.high), here, shortfall)
+            alpha = _bracketed(bracket, here, shortfall, step)
+        if active is None and step < _FREE_STEPS and count < _COMPACT_BELOW * alpha.shape[0] and len(rows.spare):
             found, active = here, still.squeeze(-1).nonzero().squeeze(-1)
-            here_rows, goal, alpha = (
-                _take(rows, active),
-                Goal(*(g[active] for g in goal)),
-                alpha[active],
-            )
+            here_rows, goal, alpha = _take(rows, active), Goal(*(g[active] for g in goal)), alpha[active]
         here = _evaluate(here_rows, alpha)
     if active is None:
         return here
     rows.log_w.index_copy_(0, active, here_rows.log_w)
-    return Found(
-        *(whole.index_copy_(0, active, part) for whole, part in zip(found, here, strict=True))
-    )
+    return Found(*(whole.index_copy_(0, active, part) for whole, part in zip(found, here, strict=True)))
 
 
-def _is_open(goal: Goal, here: Found) -> Tensor:
-    return (here.kl / goal.aim).sub_(1).abs_() > _WINDOW
+def _newton(here: Found, shortfall: Tensor) -> Tensor:
+    """Newton on log KL against log alpha; stays where alpha is settled (NaN)."""
+    return (here.kl / here.elasticity).mul_(shortfall).nan_to_num_().exp_().mul_(here.alpha)
 
 
-def _newton(goal: Goal, here: Found) -> Tensor:
-    """Newton on log KL against log alpha; alpha as it is where alpha is settled or KL drowned in its rounding."""
-    move = torch.log(here.kl / goal.aim).mul_(here.kl).div_(here.alpha * here.slope)
-    return move.nan_to_num_(nan=0.0).neg_().exp_().mul_(here.alpha)
+def _narrow(bracket: tuple[Tensor, Tensor], here: Found, shortfall: Tensor) -> tuple[Tensor, Tensor]:
+    low, high = bracket
+    return torch.where(shortfall >= 0, here.alpha, low), torch.where(shortfall < 0, here.alpha, high)
 
 
-def _bracketed(
-    bracket: tuple[Tensor, Tensor], goal: Goal, here: Found, step: int
-) -> tuple[tuple[Tensor, Tensor], Tensor]:
+def _bracketed(bracket: tuple[Tensor, Tensor], here: Found, shortfall: Tensor, step: int) -> Tensor:
     """Newton inside the bracket, its geometric middle otherwise; at the very end its lower bound, which is safe."""
     low, high = bracket
-    above = here.kl > goal.aim
-    low, high = torch.where(above, low, here.alpha), torch.where(above, here.alpha, high)
-    newton, middle = _newton(goal, here), torch.sqrt(low * high)
+    if step == _MAX_STEPS - 1:
+        return torch.where(shortfall.isnan(), here.alpha, low)
+    newton = _newton(here, shortfall)
     inside = (newton > low) & (newton < high) & (step < _NEWTON_STEPS)
-    alpha = low if step == _MAX_STEPS - 1 else torch.where(inside, newton, middle)
-    return (low, high), torch.where(_is_open(goal, here), alpha, here.alpha)
+    moved = torch.where(inside, newton, torch.sqrt(low * high))
+    return torch.where(shortfall.abs() > _WINDOW, moved, here.alpha)
 
 
 def _take(rows: Rows, active: Tensor) -> Rows:

@@ -107,7 +107,7 @@ class _Solved(NamedTuple):
     log_x: Tensor
     alpha: Tensor
     kl: Tensor
-    slope: Tensor
+    elasticity: Tensor
     mean_log: Tensor
     regular: bool
 
@@ -159,8 +159,8 @@ class _FixedKl(torch.autograd.Function):
     def forward(
         ctx: Any, log_a: Tensor, log_b: Tensor, target: Tensor, alpha_init: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        log_x, alpha, kl, slope, mean_log, ctx.regular = _solve(log_a, log_b, target, alpha_init)
-        ctx.save_for_backward(log_a, log_b, log_x, alpha, slope, mean_log)
+        log_x, alpha, kl, elasticity, mean_log, ctx.regular = _solve(log_a, log_b, target, alpha_init)
+        ctx.save_for_backward(log_a, log_b, log_x, alpha, elasticity, mean_log)
         ctx.target_dtype = target.dtype
         ctx.mark_non_differentiable(alpha)
         return log_x, kl, alpha
@@ -168,22 +168,17 @@ class _FixedKl(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor, grad_kl: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        log_a, log_b, log_x, alpha, slope, mean_log = ctx.saved_tensors
+        log_a, log_b, log_x, alpha, elasticity, mean_log = ctx.saved_tensors
         solved = (alpha > 0) & (alpha < 1)
-        columns = (
-            alpha,
-            torch.where(solved, 1 / slope, 0.0),
-            torch.where(alpha == 1, -grad_kl, 0.0),
-            mean_log,
-        )
+        per_elasticity = torch.where(solved, alpha / elasticity, 0.0)
+        k_saturated = torch.where(alpha == 1, -grad_kl, 0.0)
+        columns = [c.to(log_x.dtype) for c in (alpha, alpha * per_elasticity, k_saturated, mean_log)]
         grad_a, total_q = torch.empty_like(log_x), []
         for part in _chunks(log_x):
             logs = log_a[part], log_b[part], log_x[part], grad[part]
             logs = logs if ctx.regular else _masked(*logs)
-            total_q.append(
-                _proposal_gradient(*logs, *(column[part] for column in columns), grad_a[part])
-            )
-        grad_target = torch.where(solved, torch.cat(total_q) / slope + grad_kl, 0.0)
+            total_q.append(_proposal_gradient(*logs, *(column[part] for column in columns), grad_a[part]))
+        grad_target = torch.where(solved, torch.cat(total_q) * per_elasticity + grad_kl, 0.0)
         return grad_a, None, grad_target.to(ctx.target_dtype), None
 
 
@@ -197,31 +192,22 @@ def _masked(log_a: Tensor, log_b: Tensor, log_x: Tensor, grad: Tensor) -> tuple[
 
 
 def _proposal_gradient(
-    log_a: Tensor,
-    log_b: Tensor,
-    log_x: Tensor,
-    grad: Tensor,
-    alpha: Tensor,
-    per_slope: Tensor,
-    k_saturated: Tensor,
-    mean_log: Tensor,
-    out: Tensor,
+    log_a: Tensor, log_b: Tensor, log_x: Tensor, grad: Tensor,
+    alpha: Tensor, k_factor: Tensor, k_saturated: Tensor, mean_log: Tensor, out: Tensor,
 ) -> Tensor:
     """Writes dlog a [n, V] to `out` and returns G = sum g q [n, 1], the gradient in alpha.
 
     With g the incoming gradient, p = a / x, q = (a - beta) / x and L = log(x / beta),
     dlog a = alpha p g - a (alpha sum p g + k (L - sum a L)), where k = alpha G / KL' for solved rows
-    and minus the gradient of KL where alpha is 1 by saturation.
+    and minus the gradient of KL where alpha is 1 by saturation; `k_factor` is alpha / KL' or 0.
     """
-    first, second, third = buffers(3, *log_x.shape, log_x.dtype, log_x.device)
+    first, second, third = buffers(3, *log_x.shape, log_x.dtype, log_x.device).unbind()
     torch.sub(log_a, log_x, out=first).exp_().mul_(grad)
     minus_log_w = torch.sub(log_b, log_x, out=second)
-    total_p = first.sum(-1, keepdim=True, dtype=torch.float64)
-    total_q = total_p - torch.exp(minus_log_w, out=third).mul_(grad).sum(
-        -1, keepdim=True, dtype=torch.float64
-    )
-    k = torch.addcmul(k_saturated, alpha * per_slope, total_q)
-    offset = alpha * total_p - k * mean_log
+    total_p = first.sum(-1, keepdim=True)
+    total_q = total_p - torch.exp(minus_log_w, out=third).mul_(grad).sum(-1, keepdim=True)
+    k = torch.addcmul(k_saturated, k_factor, total_q)
+    offset = torch.addcmul(alpha * total_p, k, mean_log, value=-1)
     inner = minus_log_w.mul_(-k).add_(offset)
     torch.mul(first, alpha, out=out).sub_(inner.mul_(torch.exp(log_a, out=third)))
     return total_q

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from kl_derail.base import BaseModel, BaseStep, LockstepDecoder, TokenPieces
-from kl_derail.budget import Accounting, BudgetLedger
+from kl_derail.budget import Accounting, BudgetLedger, entropy
 from kl_derail.chat.policy import Decision, Policy, View
 from kl_derail.chat.sampling import sample_tokens, uniforms
 from kl_derail.chat.scene import Scene
@@ -320,7 +320,7 @@ class _Game:
             budget_left=self.ledger.left.clone(),
             base_log_prob=step.log_probs.gather(1, at).squeeze(1),
             policy_log_prob=log_probs.gather(1, at).squeeze(1),
-            base_entropy=torch.special.entr(step.log_probs.exp()).sum(-1),
+            base_entropy=entropy(step.log_probs),
         )
 
     def _charge(self, number: int, view: View, decision: Decision, row: Steps) -> None:

@@ -131,6 +131,6 @@ def finish(session: Session, console: Console) -> None:
         "curves": path / METRICS,
         "transcripts": path / TRANSCRIPTS,
         "checkpoints": path / CHECKPOINTS,
-        "figures": path / SUMMARY,
+        "summary": path / SUMMARY,
     }
     print_closing_screen(console, before, after, files)

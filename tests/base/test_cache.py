@@ -18,7 +18,8 @@ def states(batch: int, tokens: int, seed: int) -> tuple[torch.Tensor, torch.Tens
 
 
 def assert_equal(layer: DynamicLayer, plain: DynamicLayer) -> None:
-    assert torch.equal(layer.keys, plain.keys) and torch.equal(layer.values, plain.values)
+    assert torch.equal(layer.keys, plain.keys)
+    assert torch.equal(layer.values, plain.values)
     assert layer.get_seq_length() == plain.get_seq_length()
 
 

@@ -31,15 +31,21 @@ def random_opening(base: BaseModel, tokens: int, seed: int) -> list[int]:
     return torch.randint(base.vocabulary, (tokens,), generator=generator).tolist()
 
 
-def assert_as_uncached(base: BaseModel, openings: list[list[int]], tails: Tensor, steps: list[BaseStep]) -> None:
+def assert_as_uncached(
+    base: BaseModel, openings: list[list[int]], tails: Tensor, steps: list[BaseStep]
+) -> None:
     """Each chat's every step is what a plain forward of its text says at that position."""
     for chat, (opening, tail) in enumerate(zip(openings, tails.tolist(), strict=True)):
         log_probs, hidden = uncached(base, opening + tail)
         features = torch.cat(hidden[-LAYERS:], dim=-1)
         for number, step in enumerate(steps):
             place = len(opening) - 1 + number
-            torch.testing.assert_close(step.log_probs[chat], log_probs[place], atol=TOLERANCE, rtol=0)
-            torch.testing.assert_close(step.features[chat], features[place], atol=TOLERANCE, rtol=1e-4)
+            torch.testing.assert_close(
+                step.log_probs[chat], log_probs[place], atol=TOLERANCE, rtol=0
+            )
+            torch.testing.assert_close(
+                step.features[chat], features[place], atol=TOLERANCE, rtol=1e-4
+            )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -49,7 +55,8 @@ def test_equals_the_uncached_forward(models: Models, name: str) -> None:
     tails = random_tails(base, 3, 30)
     decoder = LockstepDecoder(base.model, feature_layers=LAYERS, capacity=len(opening) + 30)
     steps = decode(decoder, [opening] * 3, tails)
-    assert steps[0].log_probs.shape == (3, base.vocabulary) and steps[0].log_probs.dtype == torch.float32
+    assert steps[0].log_probs.shape == (3, base.vocabulary)
+    assert steps[0].log_probs.dtype == torch.float32
     assert_as_uncached(base, [opening] * 3, tails, steps)
 
 
@@ -122,7 +129,10 @@ def test_past_keys_and_values_are_not_copied(models: Models) -> None:
         decoder.advance(torch.tensor([token, token]))
     assert [layer.keys.data_ptr() for layer in decoder._cache.layers] == before
     decoder.advance(torch.tensor([0, 0]))  # the thirteenth token
-    assert all(layer.keys.data_ptr() != old for layer, old in zip(decoder._cache.layers, before, strict=True))
+    assert all(
+        layer.keys.data_ptr() != old
+        for layer, old in zip(decoder._cache.layers, before, strict=True)
+    )
 
 
 @pytest.mark.parametrize("layers", [1, 4])
@@ -133,7 +143,9 @@ def test_features_are_the_last_hidden_states(models: Models, layers: int) -> Non
     assert len(hidden) == 4  # embeddings and three layers
     torch.testing.assert_close(step.features[0], torch.cat(hidden[-layers:]), atol=1e-4, rtol=1e-4)
     head = base.model.get_output_embeddings()
-    with torch.no_grad():  # the newest layer is after the final norm: the head alone makes the logits
+    with (
+        torch.no_grad()
+    ):  # the newest layer is after the final norm: the head alone makes the logits
         log_probs = head(step.features[:, -32:]).log_softmax(-1)
     torch.testing.assert_close(step.log_probs, log_probs, atol=1e-4, rtol=0)
 

@@ -47,7 +47,9 @@ def test_loads_the_very_weights(models: Models) -> None:
     assert all(torch.equal(stored[name], loaded[name]) for name in stored)
 
 
-@pytest.mark.parametrize("name", ["/nowhere/at/all", "./nowhere", "~/nowhere-at-all", "a/b/c", "", " "])
+@pytest.mark.parametrize(
+    "name", ["/nowhere/at/all", "./nowhere", "~/nowhere-at-all", "a/b/c", "", " "]
+)
 def test_a_missing_folder(name: str) -> None:
     with pytest.raises(UserError, match="no model folder") as caught:
         load_base(name)
@@ -94,7 +96,9 @@ def test_a_checkpoint_that_lacks_weights(copy: Path) -> None:
     weights = load_file(copy / WEIGHTS)
     del weights["model.norm.weight"]
     save_file(weights, copy / WEIGHTS, {"format": "pt"})
-    with pytest.raises(UserError, match=r"lacks 1 of the model's weights, model\.norm\.weight") as caught:
+    with pytest.raises(
+        UserError, match=r"lacks 1 of the model's weights, model\.norm\.weight"
+    ) as caught:
         load_base(str(copy))
     one_line(caught)
 
@@ -116,7 +120,8 @@ def test_nf4_is_refused_with_its_reason(models: Models) -> None:
 def test_the_fingerprint_is_stable(models: Models, copy: Path) -> None:
     """The same from another folder, at another time."""
     first = models.base("llama").fingerprint
-    assert len(first) == 64 and int(first, 16)
+    assert len(first) == 64
+    assert int(first, 16)
     assert load_base(str(copy)).fingerprint == first
 
 
@@ -134,7 +139,10 @@ def test_the_fingerprint_knows_every_weight(copy: Path) -> None:
 
 
 def test_the_fingerprint_knows_dtype_and_tokenizer(copy: Path) -> None:
-    names = {load_base(str(copy), dtype=dtype).fingerprint for dtype in ("float32", "bfloat16", "float16")}
+    names = {
+        load_base(str(copy), dtype=dtype).fingerprint
+        for dtype in ("float32", "bfloat16", "float16")
+    }
     base = load_base(str(copy))
     base.tokenizer.add_tokens(["<more>"])
     names.add(base_fingerprint(base.model, base.tokenizer))

@@ -54,9 +54,13 @@ def test_replies_are_finished_turns_of_others_after_the_opening() -> None:
 
 def test_the_reward_arrives_with_the_completing_token() -> None:
     rewards = score_replies(rollout_of(TURNS), SCENE, by_length)
-    given = {int(step): float(rewards.by_step[step, 0]) for step in (~rewards.by_step.isnan()).nonzero()[:, 0]}
+    given = {
+        int(step): float(rewards.by_step[step, 0])
+        for step in (~rewards.by_step.isnan()).nonzero()[:, 0]
+    }
     assert given == pytest.approx({11 - 1 - OPENING: 0.07, 12 - 1 - OPENING: 0.02})
-    assert rewards.by_step.shape == (14, 1) and rewards.by_step.dtype == torch.float32
+    assert rewards.by_step.shape == (14, 1)
+    assert rewards.by_step.dtype == torch.float32
     assert float(rewards.received.sum()) == pytest.approx(0.09)
     assert not rewards.received.isnan().any()
 
@@ -71,13 +75,15 @@ def test_the_cut_off_reply_is_scored_if_asked_for() -> None:
 def test_a_cut_off_turn_of_the_agent_is_never_scored() -> None:
     turns = [Turn(0, 0, 6, "x", True), Turn(1, 6, 20, "the agent", False)]
     rewards = score_replies(rollout_of(turns), SCENE, by_length, cut_off=True)
-    assert not ASKED and rewards.by_step.isnan().all()
+    assert not ASKED
+    assert rewards.by_step.isnan().all()
 
 
 def test_a_reply_begun_in_the_opening_counts_once_it_ends_after_it() -> None:
     turns = [Turn(1, 0, 4, "agent", True), Turn(0, 4, 7, "yes", True), Turn(1, 7, 20, "", False)]
     rewards = score_replies(rollout_of(turns), SCENE, by_length)
-    assert ASKED == ["yes"] and float(rewards.by_step[0, 0]) == pytest.approx(0.03)
+    assert ASKED == ["yes"]
+    assert float(rewards.by_step[0, 0]) == pytest.approx(0.03)
 
 
 def test_blank_replies_are_one_half_unasked() -> None:

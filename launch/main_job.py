@@ -1,0 +1,152 @@
+"""The study behind the main job: train, compare with the best scripted silence, and write results/main_job.
+
+For each budget and seed it trains a run (or goes on with it, or skips it when complete), plays 512 evaluation episodes, and
+plays the scripted silent teacher in both line-break styles on the same random streams. Interrupt it at will: run the same
+command again and it goes on.
+
+    python launch/main_job.py --budgets 20 10 --seeds 0 1 2 --runs runs/main_job --out results/main_job
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from kl_derail.cli import main as kl_derail
+from kl_derail.ppo.folder import METRICS, SUMMARY
+from kl_derail.transcripts import Episode, is_silent, named_path, read_episodes, spent, total_reward
+from kl_derail.transcripts.statistics import Interval, cluster_ratio, wilson
+
+SILENCE = {"single": "\nStudent:", "double": "\n\nStudent:"}
+"""Scripted silent turns: one line break, or two, before the speaker change."""
+
+
+def command(*words: object) -> None:
+    """Run a kl-derail command; stop the study if it fails."""
+    if code := kl_derail([str(word) for word in words]):
+        raise SystemExit(code)
+
+
+def train(run: Path, budget: float, seed: int, extra: Sequence[str]) -> None:
+    """Train a run unless it is complete."""
+    if (run / SUMMARY).exists():
+        return
+    if (run / "checkpoints").exists():
+        command("train", "--resume", run)
+    else:
+        command("train", "--budget", budget, "--seed", seed, "--output_dir", run, "--overwrite", *extra)
+
+
+def play(run: Path, name: str, episodes: int, *words: object) -> list[Episode]:
+    """Evaluation episodes of a run under a name; played once."""
+    target = named_path(run, name)
+    if not target.exists():
+        command("rollout", run, "-n", episodes, "--name", name, *words)
+    return read_episodes(target)
+
+
+def mean(values: Sequence[float]) -> Interval:
+    """A mean over episodes with its bootstrap interval."""
+    return cluster_ratio(list(values), [1.0] * len(values))
+
+
+def derailed_after(run: Path, share: float = 0.8) -> tuple[int, float] | None:
+    """Updates, and minutes of training, until `share` of an update's episodes were silent."""
+    seconds = 0.0
+    for line in (run / METRICS).read_text().splitlines():
+        entry = json.loads(line)
+        seconds += entry["time_total_ms"] / 1000
+        if entry["silent_episode_fraction"] >= share:
+            return entry["update"], seconds / 60
+    return None
+
+
+def study(run: Path, budget: float, seed: int, episodes: int) -> dict[str, object]:
+    """What one run came to, beside the scripted silence and the base."""
+    agent = play(run, f"study-agent-n{episodes}", episodes)
+    base = play(run, f"study-base-n{episodes}", episodes, "--policy", "base")
+    scripts = {
+        style: play(run, f"study-{style}-n{episodes}", episodes, "--policy", "script", "--script", text)
+        for style, text in SILENCE.items()
+    }
+    rewards = {name: np.array([total_reward(each) for each in found]) for name, found in scripts.items()}
+    best = max(rewards, key=lambda name: float(rewards[name].mean()))
+    own = np.array([total_reward(each) for each in agent])
+    over = [spent(each).expected - each.budget for each in agent]
+    return {
+        "budget": budget,
+        "seed": seed,
+        "episodes": episodes,
+        "silent": wilson(sum(map(is_silent, agent)), len(agent)),
+        "silent_base": wilson(sum(map(is_silent, base)), len(base)),
+        "reward": mean(own),
+        "reward_base": mean([total_reward(each) for each in base]),
+        "best_script": best,
+        "reward_script": {name: mean(values) for name, values in rewards.items()},
+        "cost_script": {name: mean([spent(e).expected for e in found]) for name, found in scripts.items()},
+        "reward_over_script": cluster_ratio(own, rewards[best]),
+        "worst_overspend": max(over),
+        "derailed_after": derailed_after(run),
+    }
+
+
+def show(rows: Sequence[dict[str, object]]) -> str:
+    """A Markdown table, a run a line."""
+    lines = [
+        "| budget | seed | silent episodes | base | reward | best script | reward / script | 80 % silent after | worst overspend |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        after = row["derailed_after"]
+        when = "never" if after is None else f"update {after[0]}, {after[1]:.1f} min"  # type: ignore[index]
+        best = row["best_script"]
+        lines.append(
+            f"| {row['budget']:g} | {row['seed']} | {percent(row['silent'])} | {percent(row['silent_base'])} "
+            f"| {number(row['reward'])} | {best} {number(row['reward_script'][best])} "  # type: ignore[index]
+            f"| {percent(row['reward_over_script'])} | {when} | {row['worst_overspend']:.1e} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def percent(found: object) -> str:
+    """An interval in per cent."""
+    value = Interval(*found)  # type: ignore[misc]
+    return f"{100 * value.estimate:.1f} % ({100 * value.low:.1f} to {100 * value.high:.1f})"
+
+
+def number(found: object) -> str:
+    """An interval of a number."""
+    value = Interval(*found)  # type: ignore[misc]
+    return f"{value.estimate:.2f} ({value.low:.2f} to {value.high:.2f})"
+
+
+def main() -> None:
+    """Train, play, compare, write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--budgets", type=float, nargs="+", default=[20.0, 10.0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--episodes", type=int, default=512)
+    parser.add_argument("--runs", type=Path, default=Path("runs/main_job"))
+    parser.add_argument("--out", type=Path, default=Path("results/main_job"))
+    options, extra = parser.parse_known_args()
+    started = time.time()
+    rows = []
+    for budget in options.budgets:
+        for seed in options.seeds:
+            run = options.runs / f"b{budget:g}-s{seed}"
+            train(run, budget, seed, extra)
+            rows.append(study(run, budget, seed, options.episodes))
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "main_job.json").write_text(json.dumps(rows, indent=1) + "\n")
+    (options.out / "main_job.md").write_text(show(rows))
+    Console().print(show(rows), f"{(time.time() - started) / 60:.1f} minutes", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()
