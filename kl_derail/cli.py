@@ -24,7 +24,18 @@ def rollout(argv: Sequence[str]) -> int:
     return rollout_command(argv)
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"train": train, "rollout": rollout}
+def embedded(argv: Sequence[str]) -> int:
+    """Make the built-in world anew: `embedded build`."""
+    from kl_derail.embedded.command import embedded_command
+
+    return embedded_command(argv)
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "train": train,
+    "rollout": rollout,
+    "embedded": embedded,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -188,6 +188,11 @@ def test_rollout(case, place, capsys):
     assert all(part in error for part in expected), error
 
 
+@pytest.mark.parametrize("words", [[], ["biuld"], ["build", "--steps", "none"], ["build", "--out", "{root}/file"]])
+def test_embedded(words, place, capsys):
+    refused("embedded", [word.format(root=place) for word in words], place, capsys)
+
+
 def test_unknown_command(tmp_path, capsys):
     assert "train" in refused("trian", [], tmp_path, capsys)
 

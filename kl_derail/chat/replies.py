@@ -37,12 +37,12 @@ def score_replies(
     *,
     cut_off: bool = False,
 ) -> Rewards:
-    """Score every reply: a turn of anyone but the agent that ended after the opening.
+    """Score every reply: a turn of anyone but the agent that began after the opening.
 
     Args:
         played: a finished rollout.
         scene: its scene.
-        score: from texts to scores in [0, 1].
+        score: from texts (without the spaces around them) to scores in [0, 1].
         cut_off: also score the reply that the end of the episode cut off.
     """
     start = len(played.opening)
@@ -52,7 +52,7 @@ def score_replies(
         for number, turn in enumerate(turns)
         if _is_reply(turn, scene, start, cut_off)
     ]
-    scores = score([turn.text for _, _, turn in chosen])
+    scores = score([turn.text.strip() for _, _, turn in chosen])
     by_step = torch.full(played.steps.token.shape, torch.nan)
     by_turn = [[float("nan")] * len(turns) for turns in played.turns]
     for (chat, number, turn), given in zip(chosen, scores, strict=True):
@@ -63,4 +63,4 @@ def score_replies(
 
 def _is_reply(turn: Turn, scene: Scene, start: int, cut_off: bool) -> bool:
     others = turn.speaker not in (NOBODY, scene.agent_index)
-    return others and turn.end > start and (turn.complete or cut_off)
+    return others and turn.start >= start and (turn.complete or cut_off)

@@ -1,6 +1,6 @@
 """What a person sees of the log: viewers that read transcripts and know nothing of trainers."""
 
-from kl_derail.inspect.closing import closing_screen, print_closing_screen
+from kl_derail.inspect.closing import closing_screen, print_closing_screen, save_closing_screen
 from kl_derail.inspect.colours import RGB, ink, kl_colour
 from kl_derail.inspect.legend import Legend
 from kl_derail.inspect.literal import literal
@@ -15,4 +15,5 @@ __all__ = [
     "literal",
     "print_closing_screen",
     "render_episode",
+    "save_closing_screen",
 ]

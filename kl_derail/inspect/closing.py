@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,9 @@ from kl_derail.transcripts import Episode, spent, total_reward
 WIDE = 110
 """Columns from which two chats stand side by side."""
 
+PICTURE_WIDTH = 140
+"""Columns of the picture."""
+
 
 def print_closing_screen(
     console: Console,
@@ -29,6 +33,22 @@ def print_closing_screen(
 ) -> None:
     """Print `closing_screen` to a console."""
     console.print(closing_screen(before, after, files))
+
+
+def save_closing_screen(path: Path, before: Sequence[Episode], after: Sequence[Episode], *, title: str) -> None:
+    """Write `closing_screen`, without the files' names, as a picture (SVG).
+
+    Args:
+        path: of the picture.
+        before: episodes of the base.
+        after: episodes of the agent.
+        title: of the window that it shows.
+    """
+    console = Console(
+        record=True, width=PICTURE_WIDTH, file=StringIO(), force_terminal=True, color_system="truecolor"
+    )
+    console.print(closing_screen(before, after, {}))
+    console.save_svg(str(path), title=title, unique_id="closing")
 
 
 def closing_screen(

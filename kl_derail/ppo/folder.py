@@ -17,8 +17,9 @@ from kl_derail.transcripts.store import FOLDER as TRANSCRIPTS
 CONFIG = "config.yaml"
 METRICS = "metrics.jsonl"
 SUMMARY = "summary.json"
+PICTURE = "closing.svg"
 TRACKERS = "trackers"
-OWN = (CONFIG, METRICS, SUMMARY, TRACKERS, TRANSCRIPTS, checkpoint.FOLDER)
+OWN = (CONFIG, METRICS, SUMMARY, PICTURE, TRACKERS, TRANSCRIPTS, checkpoint.FOLDER)
 """Everything that a run writes; nothing else in its folder is ever touched."""
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from rich.console import Console
 
-from kl_derail.inspect import print_closing_screen
+from kl_derail.inspect import print_closing_screen, save_closing_screen
 from kl_derail.ppo.agent import AgentPolicy
 from kl_derail.ppo.checkpoint import FOLDER as CHECKPOINTS
 from kl_derail.ppo.checkpoint import Progress
 from kl_derail.ppo.collect import Collector
-from kl_derail.ppo.folder import METRICS, SUMMARY
+from kl_derail.ppo.folder import METRICS, PICTURE, SUMMARY
 from kl_derail.ppo.plan import TrainOptions, budget_in_force, is_done, rate_factor, resolve
 from kl_derail.ppo.report import Reporter
 from kl_derail.ppo.session import Session, open_session
@@ -132,5 +132,7 @@ def finish(session: Session, console: Console) -> None:
         "transcripts": path / TRANSCRIPTS,
         "checkpoints": path / CHECKPOINTS,
         "summary": path / SUMMARY,
+        "picture": path / PICTURE,
     }
+    save_closing_screen(path / PICTURE, before, after, title=f"kl_derail: {path.name}")
     print_closing_screen(console, before, after, files)

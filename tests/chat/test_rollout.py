@@ -90,7 +90,7 @@ def test_the_base_policy_is_the_base(models: Models, name: str) -> None:
     assert torch.equal(steps.policy_log_prob[steps.agent], steps.base_log_prob[steps.agent])
 
 
-@pytest.mark.parametrize("temperature", [0.05, 0.7, 1.2])
+@pytest.mark.parametrize("temperature", [0.05, 1.2])
 def test_the_student_has_a_temperature(models: Models, temperature: float) -> None:
     stage = models.stage(
         "embedded", opening=STUDENT_OPENING, length=110, student_temperature=temperature

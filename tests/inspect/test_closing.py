@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from kl_derail.inspect import closing_screen, print_closing_screen
+from kl_derail.inspect import closing_screen, print_closing_screen, save_closing_screen
 from kl_derail.inspect.closing import typical
 from kl_derail.transcripts import Episode
 from tests.inspect.factories import silent
@@ -79,3 +79,12 @@ def test_a_terminal_gets_the_scale() -> None:
     print_closing_screen(console, [base()], AFTER, FILES)
     assert "KL of a token in nats" in file.getvalue()
     assert "\x1b[" in file.getvalue()
+
+
+def test_the_picture_is_an_svg_that_names_no_path(tmp_path):
+    episodes = [make_episode([("Teacher", "Hi."), ("Student", "Yes."), ("Teacher", "So")])]
+    save_closing_screen(tmp_path / "closing.svg", episodes, episodes, title="a run")
+    picture = (tmp_path / "closing.svg").read_text(encoding="utf-8")
+    assert picture.lstrip().startswith("<svg")
+    assert "a&#160;run" in picture or "a run" in picture
+    assert str(tmp_path) not in picture

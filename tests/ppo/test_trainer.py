@@ -77,7 +77,7 @@ def test_what_was_written_after_the_checkpoint_is_written_again(small_run, tmp_p
 
 
 def test_no_episode_of_a_run_spends_more_than_its_budget(small_run):
-    run = small_run("run", "--max_updates", "3", "--budget", "3", "--lr_actor", "0.05")
+    run = small_run("run", "--max_updates", "3", "--budget", "3", "--lr_actor", "0.2", "--ramp_tokens", "0")
     spent = [(each.kl.sum(), each.budget) for each in read_episodes(run)]
     assert max(kl for kl, _ in spent) > 0.5
     assert all(kl <= budget + 1e-9 * 72 for kl, budget in spent)
@@ -141,7 +141,7 @@ def test_a_run_holds_what_the_readme_says(finished_run):
     files = {
         str(path.relative_to(finished_run)) for path in finished_run.rglob("*") if path.is_file()
     }
-    assert {"config.yaml", "metrics.jsonl", "summary.json"} <= files
+    assert {"config.yaml", "metrics.jsonl", "summary.json", "closing.svg"} <= files
     assert {"transcripts/base.parquet", "transcripts/agent.parquet"} <= files
     assert "transcripts/update-000002.parquet" in files
     summary = json.loads((finished_run / "summary.json").read_text())
