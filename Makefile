@@ -28,7 +28,7 @@ demo: $(INSTALLED)
 	$(LAUNCH) train.py --budget 20 $(ARGS)
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -q $(ARGS)
+	$(BIN)/python -m pytest -q -n auto $(ARGS)
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -74,7 +74,9 @@ def make_problem(rows: int, vocabulary: int, seed: int = 0) -> Problem:
     log_a = torch.log_softmax(log_b + 2 * torch.randn(rows, vocabulary, generator=random), -1)
     target = 10 ** (-6 * torch.rand(rows, 1, generator=random, dtype=torch.float64))
     alpha = kl_fixed_mixture(log_a, log_b, target).alpha
-    return Problem(log_a, log_b, target, alpha * torch.exp(0.05 * torch.randn(rows, 1, generator=random)))
+    return Problem(
+        log_a, log_b, target, alpha * torch.exp(0.05 * torch.randn(rows, 1, generator=random))
+    )
 
 
 def forward_only(problem: Problem) -> dict[str, Callable[[], Any]]:
@@ -83,7 +85,9 @@ def forward_only(problem: Problem) -> dict[str, Callable[[], Any]]:
     return {
         "twenty": torch.no_grad()(lambda: twenty_steps(log_a, log_b, target)),
         "ours": torch.no_grad()(lambda: kl_fixed_mixture(log_a, log_b, target)),
-        "ours, warm": torch.no_grad()(lambda: kl_fixed_mixture(log_a, log_b, target, alpha_init=alpha)),
+        "ours, warm": torch.no_grad()(
+            lambda: kl_fixed_mixture(log_a, log_b, target, alpha_init=alpha)
+        ),
     }
 
 
@@ -94,7 +98,9 @@ def forward_backward(problem: Problem) -> dict[str, Callable[[], Any]]:
     grad = torch.randn(log_a.shape, generator=torch.Generator().manual_seed(1))
 
     def run(solve: Callable[..., Any], **options: Tensor) -> Callable[[], Any]:
-        return lambda: torch.autograd.grad(solve(log_a, log_b, target, **options)[0], (log_a, target), grad)
+        return lambda: torch.autograd.grad(
+            solve(log_a, log_b, target, **options)[0], (log_a, target), grad
+        )
 
     return {
         "twenty": run(twenty_steps),
@@ -103,7 +109,9 @@ def forward_backward(problem: Problem) -> dict[str, Callable[[], Any]]:
     }
 
 
-def side_by_side(sides: dict[str, Callable[[], Any]], repeats: int, calls: int) -> dict[str, list[float]]:
+def side_by_side(
+    sides: dict[str, Callable[[], Any]], repeats: int, calls: int
+) -> dict[str, list[float]]:
     """Milliseconds a call, `repeats` of each, taken in turns."""
     times: dict[str, list[float]] = {name: [] for name in sides}
     for turn in range(repeats + 1):
@@ -120,8 +128,16 @@ def time_table(repeats: int, scale: int = 1) -> list[dict[str, Any]]:
     """One row a regime: median milliseconds of each side, and the median over turns of the ratio to the rival."""
     regimes = [
         ("rollout 64 x 768, forward", forward_only(make_problem(64, 768 // scale)), 20),
-        ("training 8192 x 768, forward + backward", forward_backward(make_problem(8192 // scale, 768)), 1),
-        ("training 1024 x 32000, forward + backward", forward_backward(make_problem(1024 // scale, 32000)), 1),
+        (
+            "training 8192 x 768, forward + backward",
+            forward_backward(make_problem(8192 // scale, 768)),
+            1,
+        ),
+        (
+            "training 1024 x 32000, forward + backward",
+            forward_backward(make_problem(1024 // scale, 32000)),
+            1,
+        ),
     ]
     table = []
     for name, sides, calls in regimes:
@@ -131,7 +147,9 @@ def time_table(repeats: int, scale: int = 1) -> list[dict[str, Any]]:
             row[f"{side} [ms]"] = statistics.median(values)
             row[f"{side} best [ms]"] = min(values)
         for side in ("ours", "ours, warm"):
-            row[f"ratio, {side}"] = statistics.median(t / o for t, o in zip(times["twenty"], times[side], strict=True))
+            row[f"ratio, {side}"] = statistics.median(
+                t / o for t, o in zip(times["twenty"], times[side], strict=True)
+            )
         table.append(row)
     return table
 
@@ -149,7 +167,9 @@ def bisected_alpha(log_a: Tensor, log_b: Tensor, target: Tensor) -> Tensor:
 def error_table(rows: int = 64, vocabulary: int = 768) -> list[dict[str, Any]]:
     """Over the reachable rows of each target: worst relative error of KL and of alpha, and overspent nats."""
     log_a, log_b, _, _ = make_problem(rows, vocabulary)
-    log_a = torch.log_softmax(log_a + 40 * torch.nn.functional.one_hot(torch.arange(rows) % 7, vocabulary), -1)
+    log_a = torch.log_softmax(
+        log_a + 40 * torch.nn.functional.one_hot(torch.arange(rows) % 7, vocabulary), -1
+    )
     table = []
     for value in TARGETS:
         target = torch.full((rows, 1), value, dtype=torch.float64)
@@ -158,7 +178,10 @@ def error_table(rows: int = 64, vocabulary: int = 768) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"target [nats]": value, "reachable rows": int(reachable.sum())}
         if row["reachable rows"] == 0:
             continue
-        answers = {"twenty": twenty_steps(log_a, log_b, target)[1], "ours": kl_fixed_mixture(log_a, log_b, target).alpha}
+        answers = {
+            "twenty": twenty_steps(log_a, log_b, target)[1],
+            "ours": kl_fixed_mixture(log_a, log_b, target).alpha,
+        }
         for side, alpha in answers.items():
             kl = mixture_kl(log_a, log_b, alpha)[reachable]
             row[f"{side}: KL"] = float((kl / value - 1).abs().max())
@@ -171,22 +194,37 @@ def error_table(rows: int = 64, vocabulary: int = 768) -> list[dict[str, Any]]:
 def markdown(table: list[dict[str, Any]]) -> str:
     """A list of rows as a table."""
     columns = list(dict.fromkeys(key for row in table for key in row))
-    cells = [[f"{v:.3g}" if isinstance(v, float) else str(v) for v in (row.get(c, "") for c in columns)] for row in table]
+    cells = [
+        [f"{v:.3g}" if isinstance(v, float) else str(v) for v in (row.get(c, "") for c in columns)]
+        for row in table
+    ]
     lines = [columns, ["---"] * len(columns), *cells]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def main() -> None:
     """Measure, print, and write `mixture.json` and `mixture.md` where asked."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--scale", type=int, default=1, help="divide the sizes by this, for a quick look")
+    parser.add_argument(
+        "--scale", type=int, default=1, help="divide the sizes by this, for a quick look"
+    )
     parser.add_argument("--out", type=Path, help="folder for mixture.json and mixture.md")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    setting = {"threads": options.threads, "torch": torch.__version__, "python": platform.python_version()}
-    setting |= {"cpu": torch.backends.cpu.get_cpu_capability(), "repeats": options.repeats, "scale": options.scale}
+    setting = {
+        "threads": options.threads,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+    setting |= {
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "repeats": options.repeats,
+        "scale": options.scale,
+    }
     times, errors = time_table(options.repeats, options.scale), error_table()
     text = f"{setting}\n\n{markdown(times)}\n\nErrors against float64 bisection\n\n{markdown(errors)}\n"
     print(text)

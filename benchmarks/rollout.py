@@ -105,9 +105,11 @@ def measure_rollout(stage: Stage, repeats: int) -> dict[str, object]:
 
 def measure_update(stage: Stage, repeats: int) -> dict[str, object]:
     """Seconds of an 8-epoch update over those of the rollout that fed it."""
-    agent, ppo = make_agent(stage), PPOOptions()
+    agent, ppo = make_agent(stage), PPOOptions(epochs=8, minibatch=8192)
     scorer = build_reward(RewardOptions(), torch.device("cpu"))
-    collector = Collector(stage, agent, scorer, RewardOptions(), ppo, RunOptions(chats=CHATS), "bench")
+    collector = Collector(
+        stage, agent, scorer, RewardOptions(), ppo, RunOptions(chats=CHATS), "bench"
+    )
     optimiser = make_optimiser(agent, ppo)
     ratios = []
     for repeat in range(repeats + 1):
@@ -139,7 +141,9 @@ def larger_base(folder: Path) -> str:
 
 
 def _quartiles(values: list[float]) -> dict[str, float]:
-    low, middle, high = statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else values * 3
+    low, middle, high = (
+        statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else values * 3
+    )
     return {"median": middle, "q25": low, "q75": high, "n": len(values)}
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 import torch
 import transformers
+from accelerate import PartialState
 
 from kl_derail import embedded
 from kl_derail.base import load_base
@@ -30,7 +31,10 @@ class BaseOptions:
         "auto", "precision of the base; auto: float32 on CPU, as stored elsewhere"
     )
     quantization: Literal["none", "nf4"] = option("none", "4-bit weights (not yet available)")
-    device: str = option("auto", "cpu, cuda, cuda:1 ...; auto: a GPU where there is one")
+    device: str = option(
+        "auto",
+        "cpu, cuda, cuda:1 ...; auto: as accelerate was launched, else a GPU where there is one",
+    )
     threads: int = option(
         1, "CPU threads of torch; one is fastest for the built-in base", minimum=1
     )
@@ -71,8 +75,13 @@ class RewardOptions:
 def choose_device(options: BaseOptions) -> torch.device:
     """The device that `--device` names, once it is known to work; sets the number of CPU threads too."""
     torch.set_num_threads(options.threads)
+    state = PartialState()
+    if state.num_processes > 1:
+        raise UserError(
+            f"found {state.num_processes} processes, allowed 1: training is not yet shared between them"
+        )
     if options.device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device(state.device)
     try:
         return torch.empty(0, device=options.device).device
     except (RuntimeError, AssertionError, NotImplementedError) as error:

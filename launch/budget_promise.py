@@ -1,8 +1,8 @@
 """The promise put to the test: no episode, under any actor, spends more KL than its budget.
 
-Plays thousands of episodes with actors made to break the ledger (huge, NaN, infinite and one-hot proposals, all mass on
-tokens that the base rules out) and, if given, with trained runs. The KL of every step is then recomputed in float64 from
-proposal, base and alpha, without asking the ledger, and summed by episode.
+Plays thousands of episodes with actors made to break the ledger (huge, NaN, infinite and one-hot proposals, all
+mass on tokens that the base rules out) and, if given, with trained runs. The KL of every step is then recomputed in
+float64 from proposal, base and alpha, without asking the ledger, and summed by episode.
 
     python launch/budget_promise.py --episodes 10000 --run runs/demo --out results/budget_promise
 """
@@ -102,10 +102,16 @@ def adversaries(stage: Stage) -> list[Actor]:
         Actor("random, huge", actor(stage, lambda weight: weight.normal_(std=1e4))),
         Actor("random, 1e38", actor(stage, lambda weight: weight.normal_(std=1e38))),
         Actor("NaN here and there", actor(stage, lambda weight: _sprinkle(weight, float("nan")))),
-        Actor("infinity here and there", actor(stage, lambda weight: _sprinkle(weight, float("inf")))),
+        Actor(
+            "infinity here and there", actor(stage, lambda weight: _sprinkle(weight, float("inf")))
+        ),
         Actor("one token", actor(stage, one_hot)),
         Actor("one token that the base rules out", actor(stage, one_hot), ruled_out),
-        Actor("random, half of the tokens ruled out", actor(stage, lambda w: w.normal_(std=1.0)), ruled_out),
+        Actor(
+            "random, half of the tokens ruled out",
+            actor(stage, lambda w: w.normal_(std=1.0)),
+            ruled_out,
+        ),
     ]
 
 
@@ -145,9 +151,13 @@ def show(rows: list[dict[str, object]], slack: float) -> str:
         "| --- | --- | --- | --- | --- |",
     ]
     lines += [
-        f"| {r['actor']} | {r['episodes']} | {r['above']} | {r['worst']:.2e} | {r['most']:.3f} |" for r in rows
+        f"| {r['actor']} | {r['episodes']} | {r['above']} | {r['worst']:.2e} | {r['most']:.3f} |"
+        for r in rows
     ]
-    total, above = sum(int(str(r["episodes"])) for r in rows), sum(int(str(r["above"])) for r in rows)
+    total, above = (
+        sum(int(str(r["episodes"])) for r in rows),
+        sum(int(str(r["above"])) for r in rows),
+    )
     return "\n".join([*lines, f"| all | {total} | {above} | | |"]) + "\n"
 
 
@@ -156,7 +166,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--episodes", type=int, default=10_000)
     parser.add_argument("--length", type=int, default=96)
-    parser.add_argument("--run", type=Path, action="append", default=[], help="also audit this run's agent")
+    parser.add_argument(
+        "--run", type=Path, action="append", default=[], help="also audit this run's agent"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("results/budget_promise"))
     options = parser.parse_args()

@@ -1,8 +1,8 @@
 """The study behind the main job: train, compare with the best scripted silence, and write results/main_job.
 
-For each budget and seed it trains a run (or goes on with it, or skips it when complete), plays 512 evaluation episodes, and
-plays the scripted silent teacher in both line-break styles on the same random streams. Interrupt it at will: run the same
-command again and it goes on.
+For each budget and seed it trains a run (or goes on with it, or skips it when complete), plays evaluation
+episodes, and plays the scripted silent teacher in both line-break styles on the same random streams. If it
+is interrupted, the same command goes on.
 
     python launch/main_job.py --budgets 20 10 --seeds 0 1 2 --runs runs/main_job --out results/main_job
 """
@@ -23,8 +23,13 @@ from kl_derail.ppo.folder import METRICS, SUMMARY
 from kl_derail.transcripts import Episode, is_silent, named_path, read_episodes, spent, total_reward
 from kl_derail.transcripts.statistics import Interval, cluster_ratio, wilson
 
-SILENCE = {"single": "\nStudent:", "double": "\n\nStudent:"}
-"""Scripted silent turns: one line break, or two, before the speaker change."""
+SILENCE = {
+    "single": ("--script", "\nStudent:"),
+    "single, at once": ("--script", "\nStudent:", "--at_once"),
+    "double": ("--script", "\n\nStudent:"),
+    "double, at once": ("--script", "\n\nStudent:", "--at_once"),
+}
+"""Scripted silence: one line break or two before the speaker change; from the next turn on, or at once."""
 
 
 def command(*words: object) -> None:
@@ -40,7 +45,9 @@ def train(run: Path, budget: float, seed: int, extra: Sequence[str]) -> None:
     if (run / "checkpoints").exists():
         command("train", "--resume", run)
     else:
-        command("train", "--budget", budget, "--seed", seed, "--output_dir", run, "--overwrite", *extra)
+        command(
+            "train", "--budget", budget, "--seed", seed, "--output_dir", run, "--overwrite", *extra
+        )
 
 
 def play(run: Path, name: str, episodes: int, *words: object) -> list[Episode]:
@@ -72,10 +79,14 @@ def study(run: Path, budget: float, seed: int, episodes: int) -> dict[str, objec
     agent = play(run, f"study-agent-n{episodes}", episodes)
     base = play(run, f"study-base-n{episodes}", episodes, "--policy", "base")
     scripts = {
-        style: play(run, f"study-{style}-n{episodes}", episodes, "--policy", "script", "--script", text)
+        style: play(
+            run, f"study-{style}-n{episodes}", episodes, "--policy", "script", "--script", text
+        )
         for style, text in SILENCE.items()
     }
-    rewards = {name: np.array([total_reward(each) for each in found]) for name, found in scripts.items()}
+    rewards = {
+        name: np.array([total_reward(each) for each in found]) for name, found in scripts.items()
+    }
     best = max(rewards, key=lambda name: float(rewards[name].mean()))
     own = np.array([total_reward(each) for each in agent])
     over = [spent(each).expected - each.budget for each in agent]
@@ -89,7 +100,9 @@ def study(run: Path, budget: float, seed: int, episodes: int) -> dict[str, objec
         "reward_base": mean([total_reward(each) for each in base]),
         "best_script": best,
         "reward_script": {name: mean(values) for name, values in rewards.items()},
-        "cost_script": {name: mean([spent(e).expected for e in found]) for name, found in scripts.items()},
+        "cost_script": {
+            name: mean([spent(e).expected for e in found]) for name, found in scripts.items()
+        },
         "reward_over_script": cluster_ratio(own, rewards[best]),
         "worst_overspend": max(over),
         "derailed_after": derailed_after(run),
@@ -99,7 +112,8 @@ def study(run: Path, budget: float, seed: int, episodes: int) -> dict[str, objec
 def show(rows: Sequence[dict[str, object]]) -> str:
     """A Markdown table, a run a line."""
     lines = [
-        "| budget | seed | silent episodes | base | reward | best script | reward / script | 80 % silent after | worst overspend |",
+        "| budget | seed | silent episodes | base | reward | best script | reward / script "
+        "| 80 % silent after | worst overspend |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
@@ -145,7 +159,9 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "main_job.json").write_text(json.dumps(rows, indent=1) + "\n")
     (options.out / "main_job.md").write_text(show(rows))
-    Console().print(show(rows), f"{(time.time() - started) / 60:.1f} minutes", highlight=False, soft_wrap=True)
+    Console().print(
+        show(rows), f"{(time.time() - started) / 60:.1f} minutes", highlight=False, soft_wrap=True
+    )
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tests.models import Models
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: workers share the cores
 
 settings.register_profile("kl_derail", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("kl_derail")

@@ -77,7 +77,7 @@ TRAIN = {
     "budget that is no number": ("--budget nan", "budget", "nan"),
     "infinite budget": ("--budget inf", "budget", "inf"),
     "budget in words": ("--budget twenty", "budget", "twenty"),
-    "opening longer than the episode": ("--length 20", "length", "opening"),
+    "opening longer than the episode": ("--length 10", "length", "opening"),
     "episode longer than the context": ("--length 100000", "length", "context"),
     "agent who does not speak": ("--agent Pupil", "agent", "Teacher"),
     "speaker who is not in the opening": ("--speakers Teacher Pupil", "Pupil", "opening"),
@@ -97,7 +97,7 @@ TRAIN = {
     "corrupt weights": ("--base {root}/corrupt_base --opening {opening}", "base", "corrupt_base"),
     "base without tokenizer": ("--base {root}/no_tokenizer --opening {opening}", "base", "tokenizer"),
     "tokenizer of another model": ("--base {root}/big_tokenizer --opening {opening}", "fit", "5000"),
-    "own base without opening": ("--base {root}/other_base", "opening", "other_base"),
+    "own base without opening": ("--base {root}/other_base --opening none", "opening", "other_base"),
     "missing classifier": ("--reward {root}/nowhere", "reward", "nowhere"),
     "classifier without labels": ("--reward {root}/three_moods", "reward", "POSITIVE"),
     "reward function that is not there": ("--reward python:math:nothing", "reward", "nothing"),
@@ -134,6 +134,7 @@ ROLLOUT = {
     "two runs": ("{root}/run {root}/run", "run", ""),
     "damaged checkpoint": ("{root}/damaged", "agent.safetensors", "checksum"),
     "script without text": ("{root}/run --policy script", "script", "--script"),
+    "begin at once without a script": ("{root}/run --at_once", "at_once", "script"),
     "text without script": ("{root}/run --script x", "script", "--policy"),
     "budget for the base": ("{root}/run --policy base --budget 3", "budget", "base"),
     "negative budget": ("{root}/run --budget -3", "budget", ">= 0"),
@@ -174,8 +175,7 @@ def test_train(case, place, capsys):
     words = fill(text, place)
     if "--resume" not in words:
         output = [] if "--output_dir" in words else ["--output_dir", str(place / case)]
-        length = SMALL if "--length" not in words else SMALL[2:]
-        words = [*length, *output, *words]
+        words = [*SMALL, *output, *words]
     error = refused("train", words, place, capsys)
     assert all(part in error for part in expected), error
     assert not (place / case).exists()
@@ -188,7 +188,9 @@ def test_rollout(case, place, capsys):
     assert all(part in error for part in expected), error
 
 
-@pytest.mark.parametrize("words", [[], ["biuld"], ["build", "--steps", "none"], ["build", "--out", "{root}/file"]])
+@pytest.mark.parametrize(
+    "words", [[], ["biuld"], ["build", "--steps", "none"], ["build", "--out", "{root}/file"]]
+)
 def test_embedded(words, place, capsys):
     refused("embedded", [word.format(root=place) for word in words], place, capsys)
 

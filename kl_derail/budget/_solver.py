@@ -18,17 +18,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from kl_derail.budget._support import MIN_LOG_BASE
 from kl_derail.budget._workspace import buffers
-
-MIN_LOG_BASE = -700.0
-"""Base log-probabilities below this count as impossible (exp of it is about the least float64 to divide by)."""
 
 MIN_TARGET = 1e-14
 """Targets below this many nats count as zero: float64 could not tell their mixtures from the base."""
 
 _AIM, _WINDOW, _GUARD = 5e-5, 4.5e-5, 2e-15
 _FREE_STEPS, _NEWTON_STEPS, _MAX_STEPS = 5, 12, 60
-_COMPACT_BELOW, _BELOW_ONE, _TINY = 0.6, 1 - 1e-12, 1e-300
+_COMPACT_BELOW, _BELOW_ONE, _TINY, _MASS_OFF = 0.6, 1 - 1e-12, 1e-300, 1e-5
 
 
 class Rows(NamedTuple):
@@ -72,29 +70,13 @@ class Goal(NamedTuple):
     high: Tensor
 
 
-def clean(log_proposal: Tensor, log_base: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Normalise both over the support of the base, whatever they hold.
-
-    Returns (log a, log beta, broken): [n, V] float64 twice, and [n, 1] bool for rows whose proposal has a NaN,
-    a +inf or no mass on the support; their log a is log beta. Off the support both are -inf.
-    """
-    log_a, log_b = log_proposal.double(), log_base.double()
-    off = ~(log_b >= MIN_LOG_BASE)
-    broken = ~(log_a < torch.inf).all(-1, keepdim=True)
-    log_a = log_a.masked_fill(off, -torch.inf)
-    broken = broken | ~(log_a.amax(-1, keepdim=True) > -torch.inf)
-    log_b = torch.log_softmax(log_b.masked_fill(off, -torch.inf), -1)
-    log_a = torch.where(broken, log_b, torch.log_softmax(log_a.masked_fill(broken, 0.0), -1))
-    return log_a, log_b, broken
-
-
 def load(log_a: Tensor, log_b: Tensor, *, cleaned: bool) -> tuple[Rows, Tensor]:
     """Fill the buffers for log a, log beta [n, V]; returns them and KL(a||beta) [n, 1].
 
-    Without `cleaned` that KL is NaN or infinite where a row needs `clean` first.
+    Without `cleaned` that KL is NaN or infinite where a row needs `_support.clean` first.
     """
     count = 10 if log_a.device.type == "cpu" else 5
-    whole = buffers(count, *log_a.shape, torch.float64, log_a.device)
+    whole = buffers(count, log_a.shape, torch.float64, log_a.device)
     base, proposal, ratio, log_ratio, scratch = whole[:5].unbind()
     log_ratio.copy_(log_a).sub_(scratch.copy_(log_b))
     if cleaned:
@@ -109,7 +91,9 @@ def load(log_a: Tensor, log_b: Tensor, *, cleaned: bool) -> tuple[Rows, Tensor]:
     mean = _dot(proposal, log_ratio, scratch)
     kl = torch.log(proposal_scale / base_scale).addcmul_(mean, proposal_scale)
     log_mass = base_scale.log().neg_()
-    return Rows(base, proposal, ratio, base_scale, proposal_scale, log_mass, log_ratio, scratch, whole[5:]), kl
+    return Rows(
+        base, proposal, ratio, base_scale, proposal_scale, log_mass, log_ratio, scratch, whole[5:]
+    ), kl
 
 
 def _dot(left: Tensor, right: Tensor, scratch: Tensor) -> Tensor:
@@ -117,13 +101,20 @@ def _dot(left: Tensor, right: Tensor, scratch: Tensor) -> Tensor:
 
 
 def is_regular(rows: Rows, kl_proposal: Tensor, log_b: Tensor) -> bool:
-    """Whether the rows can be solved as they are: no impossible token, no NaN, sums of probabilities near 1."""
-    off = torch.maximum(rows.log_mass.abs(), (rows.proposal_scale - 1).abs_()).add_(kl_proposal, alpha=1e-4)
+    """Whether the rows can be solved as they are: no impossible token, no NaN, normalised to 1e-5."""
+    off = torch.maximum(rows.log_mass.abs(), (rows.proposal_scale - 1).abs_())
+    off.add_(kl_proposal, alpha=1e-9)
     worst, low = torch.stack([off.amax(), log_b.amin()]).tolist()
-    return bool(worst < 0.5 and low >= MIN_LOG_BASE)
+    return bool(worst < _MASS_OFF and low >= MIN_LOG_BASE)
 
 
-def solve(rows: Rows, kl_proposal: Tensor, target: Tensor, alpha_init: Tensor | None, broken: Tensor | None) -> Found:
+def solve(
+    rows: Rows,
+    kl_proposal: Tensor,
+    target: Tensor,
+    alpha_init: Tensor | None,
+    broken: Tensor | None,
+) -> Found:
     """The largest alpha in [0, 1] whose KL is at most `target` [n, 1] nats, within a relative 1e-4 of it.
 
     Leaves log x - log beta in `rows.log_w`.
@@ -131,17 +122,15 @@ def solve(rows: Rows, kl_proposal: Tensor, target: Tensor, alpha_init: Tensor | 
     alive = target >= MIN_TARGET if broken is None else (target >= MIN_TARGET) & ~broken
     still = (kl_proposal * (1 + 1e-12) > target - _GUARD).logical_and_(alive)
     count = int(still.sum())
-    saturated = (~still).logical_and_(alive).double() if count < len(target) else torch.zeros_like(kl_proposal)
+    saturated = (~still).logical_and_(alive).double()
     if count == 0:
         _mix(rows, saturated)
         return Found(saturated, (kl_proposal * saturated).clamp_(min=0.0), kl_proposal, kl_proposal)
     aim = (target * (1 - _AIM)).sub_(_GUARD)
-    low = aim / kl_proposal
+    goal = Goal(aim, aim / kl_proposal, saturated.clamp(min=_BELOW_ONE))
     if count == len(target):
-        goal = Goal(aim, low, torch.full_like(aim, _BELOW_ONE))
         return _search(rows, goal, _first_guess(rows, goal, alpha_init))
-    settled = ~still
-    goal = Goal(aim.masked_fill_(settled, torch.nan), torch.where(still, low, 0.0), saturated.clamp(min=_BELOW_ONE))
+    goal = Goal(aim.masked_fill_(~still, torch.nan), torch.where(still, goal.low, 0.0), goal.high)
     found = _search(rows, goal, torch.where(still, _first_guess(rows, goal, alpha_init), saturated))
     kl = torch.where(still, found.kl, kl_proposal * saturated).clamp_(min=0.0)
     return found._replace(kl=kl, mean_log=torch.where(still, found.mean_log, kl_proposal))
@@ -152,7 +141,7 @@ def _first_guess(rows: Rows, goal: Goal, alpha_init: Tensor | None) -> Tensor:
     if alpha_init is not None:
         known = (alpha_init >= goal.low) & (alpha_init < 1)
         if bool((known | goal.aim.isnan()).all()):
-            return alpha_init
+            return torch.clamp(alpha_init, goal.low, goal.high)
     scale = rows.proposal_scale.square().div_(rows.base_scale)
     chi2 = _dot(rows.proposal, rows.ratio, rows.scratch).mul_(scale).sub_(1)
     square = torch.div(goal.aim, chi2).mul_(2)
@@ -162,8 +151,8 @@ def _first_guess(rows: Rows, goal: Goal, alpha_init: Tensor | None) -> Tensor:
 
 
 def _mix(rows: Rows, alpha: Tensor) -> tuple[Tensor, Tensor]:
-    """log w, into its buffer; returns the weights of base and proposal as given, [n, 1] each."""
-    rest = torch.addcmul(rows.base_scale, alpha, rows.base_scale, value=-1)
+    """Put log w into its buffer; returns the weights of base and proposal as given, [n, 1] each."""
+    rest = torch.addcmul(rows.base_scale, alpha, rows.base_scale, value=-1).clamp_(min=_TINY)
     weight = alpha * rows.proposal_scale
     torch.mul(rows.ratio, weight, out=rows.log_w).add_(rest).log_()
     return rest, weight
@@ -175,7 +164,8 @@ def _evaluate(rows: Rows, alpha: Tensor) -> Found:
     under_proposal = _dot(rows.proposal, rows.log_w, rows.scratch)
     kl = torch.addcmul(rows.log_mass, rest, under_base).addcmul_(weight, under_proposal)
     elasticity = torch.addcmul(kl - rows.log_mass, under_base, rows.base_scale, value=-1)
-    return Found(alpha, kl, elasticity, torch.addcmul(rows.log_mass, under_proposal, rows.proposal_scale))
+    mean_log = torch.addcmul(rows.log_mass, under_proposal, rows.proposal_scale)
+    return Found(alpha, kl, elasticity, mean_log)
 
 
 def _search(rows: Rows, goal: Goal, alpha: Tensor) -> Found:
@@ -193,14 +183,18 @@ def _search(rows: Rows, goal: Goal, alpha: Tensor) -> Found:
         else:
             bracket = _narrow(bracket or (goal.low, goal.high), here, shortfall)
             alpha = _bracketed(bracket, here, shortfall, step)
-        if active is None and step < _FREE_STEPS and count < _COMPACT_BELOW * alpha.shape[0] and len(rows.spare):
+        few = count < _COMPACT_BELOW * len(still) and step < _FREE_STEPS
+        if few and active is None and len(rows.spare):
             found, active = here, still.squeeze(-1).nonzero().squeeze(-1)
-            here_rows, goal, alpha = _take(rows, active), Goal(*(g[active] for g in goal)), alpha[active]
+            goal, alpha = Goal(*(field[active] for field in goal)), alpha[active]
+            here_rows = _take(rows, active)
         here = _evaluate(here_rows, alpha)
     if active is None:
         return here
     rows.log_w.index_copy_(0, active, here_rows.log_w)
-    return Found(*(whole.index_copy_(0, active, part) for whole, part in zip(found, here, strict=True)))
+    return Found(
+        *(whole.index_copy_(0, active, part) for whole, part in zip(found, here, strict=True))
+    )
 
 
 def _newton(here: Found, shortfall: Tensor) -> Tensor:
@@ -208,9 +202,11 @@ def _newton(here: Found, shortfall: Tensor) -> Tensor:
     return (here.kl / here.elasticity).mul_(shortfall).nan_to_num_().exp_().mul_(here.alpha)
 
 
-def _narrow(bracket: tuple[Tensor, Tensor], here: Found, shortfall: Tensor) -> tuple[Tensor, Tensor]:
-    low, high = bracket
-    return torch.where(shortfall >= 0, here.alpha, low), torch.where(shortfall < 0, here.alpha, high)
+def _narrow(
+    bracket: tuple[Tensor, Tensor], here: Found, shortfall: Tensor
+) -> tuple[Tensor, Tensor]:
+    below = shortfall >= 0
+    return torch.where(below, here.alpha, bracket[0]), torch.where(below, bracket[1], here.alpha)
 
 
 def _bracketed(bracket: tuple[Tensor, Tensor], here: Found, shortfall: Tensor, step: int) -> Tensor:
@@ -227,5 +223,6 @@ def _bracketed(bracket: tuple[Tensor, Tensor], here: Found, shortfall: Tensor, s
 def _take(rows: Rows, active: Tensor) -> Rows:
     """The rows named by an index tensor [k], copied into the spare buffers."""
     spare = rows.spare[:, : active.shape[0]]
-    wide = [torch.index_select(rows[i], 0, active, out=spare[i]) for i in range(3)]
-    return Rows(*wide, *(rows[i][active] for i in range(3, 6)), spare[3], spare[4], spare[5:])
+    base, proposal, ratio = (torch.index_select(rows[i], 0, active, out=spare[i]) for i in range(3))
+    columns = (rows.base_scale[active], rows.proposal_scale[active], rows.log_mass[active])
+    return Rows(base, proposal, ratio, *columns, spare[3], spare[4], spare[5:])

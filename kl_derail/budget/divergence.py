@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from kl_derail.budget import _solver
+from kl_derail.budget._support import MIN_LOG_BASE, clean
+
+_SERIES_BELOW = 0.03
 
 
 def kl_divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
@@ -22,44 +24,40 @@ def kl_divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
     tensor([0.1438], dtype=torch.float64)
     """
     log_p, log_q = log_p.double(), log_q.double()
-    possible = log_p > -torch.inf
-    log_w = torch.where(possible, log_p - log_q, 0.0)
-    excess = log_p.exp().sum(-1) - torch.where(possible, log_q, -torch.inf).exp().sum(-1)
-    cost = (log_p.exp() * log_w).sum(-1)
-    return torch.where(excess == 0, cost, cost).clamp(min=0.0)
+    log_w = torch.where(log_p > -torch.inf, log_p - log_q, 0.0)
+    return (log_p.exp() * log_w).sum(-1).clamp(min=0.0)
 
 
 def mixture_kl(log_proposal: Tensor, log_base: Tensor, alpha: Tensor) -> Tensor:
-    """KL(alpha a + (1 - alpha) beta || beta), recomputed in float64: the check of every promise about the budget.
+    """KL(alpha a + (1 - alpha) beta || beta) recomputed in float64: the check of what was promised.
 
     Args:
-        log_proposal: log a [N, V]
-        log_base: log beta [N, V]
-        alpha: [N, 1] in [0, 1]
+        log_proposal: log a, [N, V]
+        log_base: log beta, [N, V]
+        alpha: weight of the proposal, [N, 1] in [0, 1]
 
     Returns:
-        [N] float64 nats. Both distributions are first normalised over the support of the base (log beta >=
-        MIN_LOG_BASE), as `kl_fixed_mixture` does; a row with an unusable proposal is the base: 0.
+        [N] float64 nats. As in `kl_fixed_mixture` both are first normalised over the support of the base, and a
+        row whose proposal is unusable is the base: 0. Every term sum beta ((1 + z) log(1 + z) - z) is taken
+        without cancellation, so it holds down to the smallest targets.
+
+    >>> mixture_kl(torch.tensor([[1.0, 0.0]]).log(), torch.tensor([[0.5, 0.5]]).log(), torch.ones(1, 1))
+    tensor([0.6931], dtype=torch.float64)
     """
-    log_a, log_b, broken = _solver.clean(log_proposal, log_base)
-    alpha = torch.where(broken, 0.0, alpha.double())
-    on = log_b > -torch.inf
-    excess = alpha * torch.where(on, torch.expm1((log_a - log_b).masked_fill(~on, 0.0)), 0.0)
-    log_w = torch.where(
-        on, torch.logaddexp(log_a + alpha.log(), log_b + torch.log1p(-alpha)) - log_b, 0.0
-    )
-    small = excess.abs() < 0.03
-    near = excess.clamp(-0.03, 0.03)
-    powers = [near**n / (n * (n - 1)) * (-1) ** n for n in range(2, 12)]
-    terms = torch.where(
-        small, sum(powers[1:], powers[0]) * log_b.exp(), _far_terms(log_a, log_b, alpha, log_w)
-    )
-    return torch.where(on, terms, 0.0).sum(-1)
+    log_a, log_b, broken = clean(log_proposal, log_base)
+    weight = torch.where(broken, 0.0, alpha.double())
+    log_r = torch.where(log_b > -torch.inf, log_a - log_b, 0.0)
+    base, z = log_b.exp(), weight * torch.expm1(log_r)
+    far = torch.special.xlog1py(1 + z, z) - z
+    return (base * torch.where(z.abs() < _SERIES_BELOW, _near(z), far)).sum(-1)
 
 
-def _far_terms(log_a: Tensor, log_b: Tensor, alpha: Tensor, log_w: Tensor) -> Tensor:
-    mass = alpha * log_a.exp() + (1 - alpha) * log_b.exp()
-    return torch.where(mass > 0, mass * log_w, 0.0) - alpha * (log_a.exp() - log_b.exp())
+def _near(z: Tensor) -> Tensor:
+    """(1 + z) log(1 + z) - z for small z: z^2 (1/(1 2) - z/(2 3) + z^2/(3 4) - ...)."""
+    total = torch.zeros_like(z)
+    for n in range(12, 0, -1):
+        total = 1 / (n * (n + 1)) - z * total
+    return z.square() * total
 
 
 def log_ratio(log_p: Tensor, log_q: Tensor, token: Tensor) -> Tensor:
@@ -111,12 +109,13 @@ class _Entropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, log_probs: Tensor) -> Tensor:
         ctx.save_for_backward(log_probs)
-        finite = log_probs.clamp(min=_solver.MIN_LOG_BASE)
-        return torch.linalg.vecdot(log_probs.exp(), finite).neg_()
+        finite = log_probs.clamp(min=MIN_LOG_BASE)
+        total: Tensor = log_probs.exp().mul_(finite).sum(-1)
+        return total.neg_()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         (log_probs,) = ctx.saved_tensors
-        slope = log_probs.clamp(min=_solver.MIN_LOG_BASE).add_(1.0).mul_(log_probs.exp())
-        return slope.mul_(-grad.unsqueeze(-1))
+        slope: Tensor = log_probs.clamp(min=MIN_LOG_BASE).add_(1.0)
+        return slope.mul_(log_probs.exp()).mul_(-grad.unsqueeze(-1))

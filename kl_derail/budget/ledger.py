@@ -73,29 +73,30 @@ class BudgetLedger:
         """Charge one step.
 
         Args:
-            rows: [n] int64, the chats charged, each at most once
+            rows: [n] int64, the chats charged
             kl: [n] exact KL of the step's distribution, nats, the float64 values that the transcript stores
             log_ratio: [n] log x/beta of the sampled token, nats
 
         Raises:
             RuntimeError: a broken invariant: a KL that is negative or NaN, a log-ratio that is not finite, or,
-                under "expected", a KL above what is left.
+                under "expected", a KL above what is left. Nothing is charged then.
         """
         kl, log_ratio = kl.double(), log_ratio.double()
-        left = self.left.index_select(0, rows)
-        self._check(left, kl, log_ratio)
-        after = left - kl if self.accounting == "expected" else left - log_ratio
-        self.left.index_copy_(0, rows, after.clamp_(min=0.0))
+        cost = kl if self.accounting == "expected" else log_ratio
+        left = self.left.index_add(0, rows, cost, alpha=-1)
+        self._check(rows, kl, log_ratio, left)
+        self.left = left.clamp_(min=0.0)
         self.expected.index_add_(0, rows, kl)
         self.realised.index_add_(0, rows, log_ratio)
 
-    def _check(self, left: Tensor, kl: Tensor, log_ratio: Tensor) -> None:
+    def _check(self, rows: Tensor, kl: Tensor, log_ratio: Tensor, left: Tensor) -> None:
+        """`left` [B] is what would remain, before the floor."""
         sound = (kl >= 0) & torch.isfinite(log_ratio)
         if self.accounting == "expected":
-            sound = sound & (kl <= left + _ROUNDING)
+            sound = sound & (left[rows] >= -_ROUNDING)
         if not bool(sound.all()):
             bad = int((~sound).nonzero()[0])
             raise RuntimeError(
-                f"budget invariant broken at row {bad} of the step: kl {float(kl[bad])!r}, "
-                f"log-ratio {float(log_ratio[bad])!r}, left {float(left[bad])!r} ({self.accounting} accounting)"
+                f"budget invariant broken in chat {int(rows[bad])} ({self.accounting} accounting): kl "
+                f"{float(kl[bad])!r}, log-ratio {float(log_ratio[bad])!r}, left {float(self.left[rows[bad]])!r} nats"
             )

@@ -14,8 +14,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from kl_derail.budget import _solver
-from kl_derail.budget._solver import MIN_LOG_BASE, MIN_TARGET
-from kl_derail.budget._workspace import buffers, chunk_rows
+from kl_derail.budget._implicit import Implicit, proposal_gradient
+from kl_derail.budget._solver import MIN_TARGET
+from kl_derail.budget._support import MIN_LOG_BASE, clean
+from kl_derail.budget._workspace import chunk_rows
 
 __all__ = ["MIN_LOG_BASE", "MIN_TARGET", "Mixture", "complete_with_help", "kl_fixed_mixture"]
 
@@ -53,7 +55,7 @@ def complete_with_help(log_base: Tensor) -> Tensor:
 def kl_fixed_mixture(
     log_proposal: Tensor, log_base: Tensor, kl_target: Tensor, *, alpha_init: Tensor | None = None
 ) -> Mixture:
-    """X = alpha a + (1 - alpha) beta with the largest alpha in [0, 1] such that KL(x||beta) <= target.
+    """Mix x = alpha a + (1 - alpha) beta with the largest alpha in [0, 1] such that KL(x||beta) <= target.
 
     Both are first normalised over the support of the base, the tokens with log beta >= `MIN_LOG_BASE`; x is 0
     elsewhere. `divergence.mixture_kl` recomputes the KL under the same definition.
@@ -75,10 +77,12 @@ def kl_fixed_mixture(
         ValueError: shapes do not fit, or `log_base` requires a gradient.
     """
     _check(log_proposal, log_base, kl_target, alpha_init)
-    dtype = (
-        torch.float64 if torch.float64 in (log_proposal.dtype, log_base.dtype) else torch.float32
-    )
+    wide = torch.float64 in (log_proposal.dtype, log_base.dtype)
+    dtype = torch.float64 if wide else torch.float32
     log_a, log_b = log_proposal.to(dtype), log_base.to(dtype)
+    if len(log_a) == 0:
+        nothing = torch.zeros(0, 1, dtype=torch.float64, device=log_a.device)
+        return Mixture(log_a, nothing, nothing)
     if torch.is_grad_enabled() and (log_a.requires_grad or kl_target.requires_grad):
         return Mixture(*_FixedKl.apply(log_a, log_b, kl_target, alpha_init))  # type: ignore[no-untyped-call]
     with torch.no_grad():
@@ -114,7 +118,7 @@ class _Solved(NamedTuple):
 
 def _chunks(like: Tensor) -> Iterator[slice]:
     """Row ranges small enough that the buffers of the search stay in the cache."""
-    step = chunk_rows(*like.shape, like.device)
+    step = chunk_rows(like)
     return (slice(i, i + step) for i in range(0, like.shape[0], step))
 
 
@@ -128,12 +132,9 @@ def _solve(log_a: Tensor, log_b: Tensor, target: Tensor, alpha_init: Tensor | No
         )
         found.append(here)
         regular = regular and regular_here
-    columns = (
-        found[0]
-        if len(found) == 1
-        else _solver.Found(*(torch.cat(c) for c in zip(*found, strict=True)))
-    )
-    return _Solved(log_x, *columns, regular)
+    if len(found) > 1:
+        found = [_solver.Found(*(torch.cat(column) for column in zip(*found, strict=True)))]
+    return _Solved(log_x, *found[0], regular)
 
 
 def _solve_chunk(
@@ -145,10 +146,11 @@ def _solve_chunk(
         found = _solver.solve(rows, kl_proposal, target, alpha_init, None)
         log_x.copy_(rows.log_w).add_(log_b)
         return found, True
-    log_a, log_b, broken = _solver.clean(log_a, log_b)
+    log_a, log_b, broken = clean(log_a, log_b)
     rows, kl_proposal = _solver.load(log_a, log_b, cleaned=True)
     found = _solver.solve(rows, kl_proposal, target, alpha_init, broken)
-    log_x.copy_(rows.log_w.add_(log_b).masked_fill_(log_b == -torch.inf, -torch.inf))
+    impossible = (log_b == -torch.inf) | ((log_a == -torch.inf) & (found.alpha == 1))
+    log_x.copy_(rows.log_w.add_(log_b).masked_fill_(impossible, -torch.inf))
     return found, False
 
 
@@ -159,7 +161,9 @@ class _FixedKl(torch.autograd.Function):
     def forward(
         ctx: Any, log_a: Tensor, log_b: Tensor, target: Tensor, alpha_init: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        log_x, alpha, kl, elasticity, mean_log, ctx.regular = _solve(log_a, log_b, target, alpha_init)
+        log_x, alpha, kl, elasticity, mean_log, ctx.regular = _solve(
+            log_a, log_b, target, alpha_init
+        )
         ctx.save_for_backward(log_a, log_b, log_x, alpha, elasticity, mean_log)
         ctx.target_dtype = target.dtype
         ctx.mark_non_differentiable(alpha)
@@ -172,42 +176,14 @@ class _FixedKl(torch.autograd.Function):
         solved = (alpha > 0) & (alpha < 1)
         per_elasticity = torch.where(solved, alpha / elasticity, 0.0)
         k_saturated = torch.where(alpha == 1, -grad_kl, 0.0)
-        columns = [c.to(log_x.dtype) for c in (alpha, alpha * per_elasticity, k_saturated, mean_log)]
+        columns = (alpha, alpha * per_elasticity, k_saturated, mean_log)
+        rows = Implicit(log_a, log_b, log_x, grad, *(c.to(log_x.dtype) for c in columns))
         grad_a, total_q = torch.empty_like(log_x), []
         for part in _chunks(log_x):
-            logs = log_a[part], log_b[part], log_x[part], grad[part]
-            logs = logs if ctx.regular else _masked(*logs)
-            total_q.append(_proposal_gradient(*logs, *(column[part] for column in columns), grad_a[part]))
+            here = rows.part(part) if ctx.regular else rows.part(part).masked()
+            total_q.append(proposal_gradient(here, grad_a[part]))
+        dead = (alpha == 0).squeeze(-1)
+        if bool(dead.any()):
+            grad_a[dead] = 0.0
         grad_target = torch.where(solved, torch.cat(total_q) * per_elasticity + grad_kl, 0.0)
         return grad_a, None, grad_target.to(ctx.target_dtype), None
-
-
-def _masked(log_a: Tensor, log_b: Tensor, log_x: Tensor, grad: Tensor) -> tuple[Tensor, ...]:
-    """Clean logarithms for `_proposal_gradient`, with tokens that x cannot emit at a, beta, x = 0 and no gradient."""
-    clean_a, clean_b, _ = _solver.clean(log_a, log_b)
-    off = log_x == -torch.inf
-    fill = -torch.inf, 0.0, 0.0, 0.0
-    logs = (clean_a.to(log_x.dtype), clean_b.to(log_x.dtype), log_x, grad)
-    return tuple(log.masked_fill(off, value) for log, value in zip(logs, fill, strict=True))
-
-
-def _proposal_gradient(
-    log_a: Tensor, log_b: Tensor, log_x: Tensor, grad: Tensor,
-    alpha: Tensor, k_factor: Tensor, k_saturated: Tensor, mean_log: Tensor, out: Tensor,
-) -> Tensor:
-    """Writes dlog a [n, V] to `out` and returns G = sum g q [n, 1], the gradient in alpha.
-
-    With g the incoming gradient, p = a / x, q = (a - beta) / x and L = log(x / beta),
-    dlog a = alpha p g - a (alpha sum p g + k (L - sum a L)), where k = alpha G / KL' for solved rows
-    and minus the gradient of KL where alpha is 1 by saturation; `k_factor` is alpha / KL' or 0.
-    """
-    first, second, third = buffers(3, *log_x.shape, log_x.dtype, log_x.device).unbind()
-    torch.sub(log_a, log_x, out=first).exp_().mul_(grad)
-    minus_log_w = torch.sub(log_b, log_x, out=second)
-    total_p = first.sum(-1, keepdim=True)
-    total_q = total_p - torch.exp(minus_log_w, out=third).mul_(grad).sum(-1, keepdim=True)
-    k = torch.addcmul(k_saturated, k_factor, total_q)
-    offset = torch.addcmul(alpha * total_p, k, mean_log, value=-1)
-    inner = minus_log_w.mul_(-k).add_(offset)
-    torch.mul(first, alpha, out=out).sub_(inner.mul_(torch.exp(log_a, out=third)))
-    return total_q

@@ -17,7 +17,7 @@ class View(NamedTuple):
         log_base: [n, V] float32 base log-probabilities at temperature 1.
         features: [n, F] float32 base features.
         remaining: [n] float32, the fraction of the episode that remains.
-        turn_age: [n] int64, tokens of the present turn so far.
+        turn_age: [n] int64, tokens of the present turn so far, those of the opening not counted.
         in_opening: [n] bool, whether the present turn began in the opening.
         budget_left: [n] float64 nats.
     """
@@ -68,24 +68,24 @@ class BasePolicy:
 class ScriptedPolicy:
     """Says the same tokens in every turn; each costs -log beta, the KL of a point mass from the base.
 
-    The turn that the opening leaves unfinished is finished by the base.
-
     Args:
         script: token ids of one whole turn, the speaker change included.
+        at_once: also cut short the turn that the opening left unfinished; otherwise the base finishes it.
     """
 
-    def __init__(self, script: Sequence[int]) -> None:
+    def __init__(self, script: Sequence[int], *, at_once: bool = False) -> None:
         if not script:
             raise ValueError("a script needs at least one token")
         self._script = torch.tensor(list(script))
+        self._at_once = at_once
 
     def act(self, view: View) -> Decision:
-        """A point mass on the script's next token; the base where the opening's turn is still unfinished."""
+        """A point mass on the script's next token, or the base's own distribution before the script begins."""
         script = self._script.to(view.log_base.device)
         token = script[view.turn_age % len(script)][:, None]
         point = torch.full_like(view.log_base, -torch.inf).scatter_(1, token, 0.0)
         price = -view.log_base.gather(1, token).squeeze(1).double()
-        own = ~view.in_opening
+        own = torch.ones_like(view.in_opening) if self._at_once else ~view.in_opening
         alpha = own.double()
         log_probs = torch.where(own[:, None], point, view.log_base)
         kl = torch.where(own, price, torch.zeros_like(price))

@@ -286,7 +286,7 @@ class _Game:
             log_base=step.log_probs[chats],
             features=step.features[chats],
             remaining=torch.full((len(chats),), remaining, device=self.device),
-            turn_age=position - start,
+            turn_age=position - start.clamp_min(len(self.stage.opening)),
             in_opening=start < len(self.stage.opening),
             budget_left=self.ledger.left[chats],
         )

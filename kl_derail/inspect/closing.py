@@ -35,7 +35,9 @@ def print_closing_screen(
     console.print(closing_screen(before, after, files))
 
 
-def save_closing_screen(path: Path, before: Sequence[Episode], after: Sequence[Episode], *, title: str) -> None:
+def save_closing_screen(
+    path: Path, before: Sequence[Episode], after: Sequence[Episode], *, title: str
+) -> None:
     """Write `closing_screen`, without the files' names, as a picture (SVG).
 
     Args:
@@ -45,7 +47,11 @@ def save_closing_screen(path: Path, before: Sequence[Episode], after: Sequence[E
         title: of the window that it shows.
     """
     console = Console(
-        record=True, width=PICTURE_WIDTH, file=StringIO(), force_terminal=True, color_system="truecolor"
+        record=True,
+        width=PICTURE_WIDTH,
+        file=StringIO(),
+        force_terminal=True,
+        color_system="truecolor",
     )
     console.print(closing_screen(before, after, {}))
     console.save_svg(str(path), title=title, unique_id="closing")

@@ -51,6 +51,9 @@ class RolloutOptions:
     script: str | None = option(
         None, "with --policy script: the text of every turn, speaker change included"
     )
+    at_once: bool = option(
+        False, "with --policy script: also cut short the turn that the opening left unfinished"
+    )
     budget: float | None = option(
         None, "KL budget of an episode (nats); none: the run's", minimum=0
     )
@@ -66,6 +69,8 @@ class RolloutOptions:
         """Refuse contradictions."""
         if (self.policy == "script") != (self.script is not None):
             raise UserError("policy, script: --policy script needs --script TEXT, and only it does")
+        if self.at_once and self.policy != "script":
+            raise UserError("at_once: only --policy script has a script to begin at once")
         if self.policy != "agent" and self.budget is not None:
             raise UserError(
                 f"budget: found {self.budget:g} with --policy {self.policy}, which obeys none"
@@ -122,7 +127,11 @@ def _policy(options: RolloutOptions, session: Session) -> tuple[Policy, str, flo
             raise UserError(
                 "script: found nothing to say; a turn needs at least its speaker change"
             )
-        return ScriptedPolicy(script), f"scripted:{options.script.strip() or 'blank'}", float("inf")
+        return (
+            ScriptedPolicy(script, at_once=options.at_once),
+            f"scripted:{options.script.strip() or 'blank'}",
+            float("inf"),
+        )
     budget = session.options.budget.budget if options.budget is None else options.budget
     return AgentPolicy(session.agent), "agent", budget
 

@@ -18,6 +18,9 @@ PRESETS: Mapping[str, Mapping[str, object]] = {
         "standardise": False,
         "lr_actor": 2e-5,
         "lr_critic": 1e-4,
+        "lr_schedule": "constant",
+        "epochs": 8,
+        "minibatch": 8192,
         "chats": 64,
         "update_tokens": 8000,
         "total_tokens": 3_000_000,
@@ -34,11 +37,11 @@ class PPOOptions:
     lr_actor: float = option(2e-3, "learning rate of the actor", above=0)
     lr_critic: float = option(1e-3, "learning rate of the critic", above=0)
     lr_schedule: Literal["constant", "linear"] = option(
-        "constant", "learning rates over the run; linear falls to 0 at total_tokens"
+        "linear", "learning rates over the run; linear falls to 0 at total_tokens"
     )
     adam_epsilon: float = option(1e-5, "epsilon of Adam", above=0)
-    epochs: int = option(8, "passes over the samples of an update", minimum=1)
-    minibatch: int = option(8192, "samples of one step of the optimiser", minimum=1)
+    epochs: int = option(4, "passes over the samples of an update", minimum=1)
+    minibatch: int = option(2048, "samples of one step of the optimiser", minimum=1)
     clip: float = option(0.1, "clip of the probability ratio", above=0)
     entropy_coefficient: float = option(1e-4, "weight of the entropy bonus", minimum=0)
     value_coefficient: float = option(0.5, "weight of the critic's squared error", minimum=0)
@@ -107,7 +110,7 @@ class RunOptions:
         "agent tokens an update needs; more batches of chats are played until there are enough",
         minimum=0,
     )
-    total_tokens: int = option(600_000, "agent tokens after which training ends", minimum=1)
+    total_tokens: int = option(240_000, "agent tokens after which training ends", minimum=1)
     max_updates: int | None = option(None, "end after so many updates in any case", minimum=1)
     resume: Path | None = option(
         None, "run to go on with, exactly where its newest checkpoint stands"

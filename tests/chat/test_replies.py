@@ -47,8 +47,8 @@ TURNS = [
 
 def test_replies_are_finished_turns_of_others_after_the_opening() -> None:
     rewards = score_replies(rollout_of(TURNS), SCENE, by_length)
-    assert ASKED == ["a reply", "\n "]
-    expected = [math.nan, math.nan, math.nan, 0.07, 0.02, math.nan, math.nan]
+    assert ASKED == ["a reply", ""]
+    expected = [math.nan, math.nan, math.nan, 0.07, 0.0, math.nan, math.nan]
     assert rewards.by_turn[0] == pytest.approx(expected, nan_ok=True)
 
 
@@ -58,10 +58,10 @@ def test_the_reward_arrives_with_the_completing_token() -> None:
         int(step): float(rewards.by_step[step, 0])
         for step in (~rewards.by_step.isnan()).nonzero()[:, 0]
     }
-    assert given == pytest.approx({11 - 1 - OPENING: 0.07, 12 - 1 - OPENING: 0.02})
+    assert given == pytest.approx({11 - 1 - OPENING: 0.07, 12 - 1 - OPENING: 0.0})
     assert rewards.by_step.shape == (14, 1)
     assert rewards.by_step.dtype == torch.float32
-    assert float(rewards.received.sum()) == pytest.approx(0.09)
+    assert float(rewards.received.sum()) == pytest.approx(0.07)
     assert not rewards.received.isnan().any()
 
 
@@ -79,11 +79,11 @@ def test_a_cut_off_turn_of_the_agent_is_never_scored() -> None:
     assert rewards.by_step.isnan().all()
 
 
-def test_a_reply_begun_in_the_opening_counts_once_it_ends_after_it() -> None:
+def test_a_reply_begun_in_the_opening_is_none_of_the_agents_doing() -> None:
     turns = [Turn(1, 0, 4, "agent", True), Turn(0, 4, 7, "yes", True), Turn(1, 7, 20, "", False)]
     rewards = score_replies(rollout_of(turns), SCENE, by_length)
-    assert ASKED == ["yes"]
-    assert float(rewards.by_step[0, 0]) == pytest.approx(0.03)
+    assert ASKED == []
+    assert rewards.by_step.isnan().all()
 
 
 def test_blank_replies_are_one_half_unasked() -> None:

@@ -300,7 +300,7 @@ def test_samples_hold_all_that_the_agent_saw(models: Models) -> None:
     for number in range(0, len(position), 7):
         chat, place = int(samples.view.chats[number]), int(position[number])
         turn = next(turn for turn in played.turns[chat] if turn.start <= place < turn.end)
-        assert int(samples.view.turn_age[number]) == place - turn.start
+        assert int(samples.view.turn_age[number]) == place - max(turn.start, len(played.opening))
         assert bool(samples.view.in_opening[number]) == (turn.start < len(played.opening))
         text = [*played.opening, *steps.token[:, chat].tolist()][:place]
         log_probs, hidden = uncached(stage.base, text)

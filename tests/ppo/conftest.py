@@ -1,4 +1,4 @@
-"""Small runs on the built-in base: 8 chats of 72 tokens."""
+"""Small runs on the built-in base: 8 chats of 72 tokens, with an opening short enough for replies."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from kl_derail.ppo.command import parse_train
 from kl_derail.ppo.trainer import train
 
 SMALL = [
+    *("--opening", "Teacher: Hello.\n\nStudent: Good morning.\n\nTeacher: So"),
     *("--length", "72", "--chats", "8", "--eval_episodes", "8", "--epochs", "2"),
     *("--total_tokens", "2000", "--ramp_tokens", "300", "--checkpoint_every", "1"),
     *("--transcripts_every", "1", "--threads", "1", "--device", "cpu"),
