@@ -63,3 +63,7 @@ def usage() -> str:
     """The commands, a line each."""
     lines = [f"  {name:10}{function.__doc__}" for name, function in COMMANDS.items()]
     return "\n".join(["usage: kl-derail COMMAND [--help] [options]", "", *lines])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

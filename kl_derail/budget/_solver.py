@@ -33,17 +33,16 @@ class Rows(NamedTuple):
     """What the search reads and writes, for n rows, float64.
 
     Args:
-        base, proposal: [n, V] as given, not normalised
-        ratio: [n, V] proposal / base
-        base_scale, proposal_scale: [n, 1] one over their sums
+        base: [n, V] as given, not normalised
+        ratio: [n, V] proposal as given / base
+        base_scale, proposal_scale: [n, 1] one over the sums of base and proposal
         log_mass: [n, 1] log of the sum of the base
         log_w: [n, V] log x minus log beta as given, of the last evaluation
         scratch: [n, V]
-        spare: [5, n, V] for the rows that need more steps than the others; or nothing, [0, n, V]
+        spare: [4, n, V] for the rows that need more steps than the others; or nothing, [0, n, V]
     """
 
     base: Tensor
-    proposal: Tensor
     ratio: Tensor
     base_scale: Tensor
     proposal_scale: Tensor
@@ -73,31 +72,25 @@ class Goal(NamedTuple):
 def load(log_a: Tensor, log_b: Tensor, *, cleaned: bool) -> tuple[Rows, Tensor]:
     """Fill the buffers for log a, log beta [n, V]; returns them and KL(a||beta) [n, 1].
 
-    Without `cleaned` that KL is NaN or infinite where a row needs `_support.clean` first.
+    Without `cleaned` that KL is NaN or infinite where a row needs `_support.clean` first. The proposal is left in
+    `scratch`.
     """
-    count = 10 if log_a.device.type == "cpu" else 5
+    count = 8 if log_a.device.type == "cpu" else 4
     whole = buffers(count, log_a.shape, torch.float64, log_a.device)
-    base, proposal, ratio, log_ratio, scratch = whole[:5].unbind()
-    log_ratio.copy_(log_a).sub_(scratch.copy_(log_b))
+    base, ratio, log_ratio, proposal = whole[:4].unbind()
+    log_ratio.copy_(log_a).sub_(base.copy_(log_b))
     if cleaned:
         log_ratio.nan_to_num_(nan=0.0, neginf=-torch.inf)
-    torch.exp(scratch, out=base)
     torch.exp(log_ratio, out=ratio)
-    torch.mul(base, ratio, out=proposal)
+    torch.mul(base.exp_(), ratio, out=proposal)
     base_scale = base.sum(-1, keepdim=True).reciprocal_()
     proposal_scale = proposal.sum(-1, keepdim=True).reciprocal_()
     if cleaned:
         log_ratio.clamp_(min=MIN_LOG_BASE)
-    mean = _dot(proposal, log_ratio, scratch)
+    mean = log_ratio.mul_(proposal).sum(-1, keepdim=True)
     kl = torch.log(proposal_scale / base_scale).addcmul_(mean, proposal_scale)
-    log_mass = base_scale.log().neg_()
-    return Rows(
-        base, proposal, ratio, base_scale, proposal_scale, log_mass, log_ratio, scratch, whole[5:]
-    ), kl
-
-
-def _dot(left: Tensor, right: Tensor, scratch: Tensor) -> Tensor:
-    return torch.mul(left, right, out=scratch).sum(-1, keepdim=True)
+    columns = (base_scale, proposal_scale, base_scale.log().neg_())
+    return Rows(base, ratio, *columns, log_ratio, proposal, whole[4:]), kl
 
 
 def is_regular(rows: Rows, kl_proposal: Tensor, log_b: Tensor) -> bool:
@@ -143,7 +136,7 @@ def _first_guess(rows: Rows, goal: Goal, alpha_init: Tensor | None) -> Tensor:
         if bool((known | goal.aim.isnan()).all()):
             return torch.clamp(alpha_init, goal.low, goal.high)
     scale = rows.proposal_scale.square().div_(rows.base_scale)
-    chi2 = _dot(rows.proposal, rows.ratio, rows.scratch).mul_(scale).sub_(1)
+    chi2 = rows.scratch.mul_(rows.ratio).sum(-1, keepdim=True).mul_(scale).sub_(1)
     square = torch.div(goal.aim, chi2).mul_(2)
     half = (goal.low - square).mul_(0.5)
     guess = torch.clamp(torch.addcmul(square, half, half).sqrt_().add_(half), goal.low, goal.high)
@@ -160,8 +153,8 @@ def _mix(rows: Rows, alpha: Tensor) -> tuple[Tensor, Tensor]:
 
 def _evaluate(rows: Rows, alpha: Tensor) -> Found:
     rest, weight = _mix(rows, alpha)
-    under_base = _dot(rows.base, rows.log_w, rows.scratch)
-    under_proposal = _dot(rows.proposal, rows.log_w, rows.scratch)
+    under_base = torch.mul(rows.base, rows.log_w, out=rows.scratch).sum(-1, keepdim=True)
+    under_proposal = rows.scratch.mul_(rows.ratio).sum(-1, keepdim=True)
     kl = torch.addcmul(rows.log_mass, rest, under_base).addcmul_(weight, under_proposal)
     elasticity = torch.addcmul(kl - rows.log_mass, under_base, rows.base_scale, value=-1)
     mean_log = torch.addcmul(rows.log_mass, under_proposal, rows.proposal_scale)
@@ -223,6 +216,6 @@ def _bracketed(bracket: tuple[Tensor, Tensor], here: Found, shortfall: Tensor, s
 def _take(rows: Rows, active: Tensor) -> Rows:
     """The rows named by an index tensor [k], copied into the spare buffers."""
     spare = rows.spare[:, : active.shape[0]]
-    base, proposal, ratio = (torch.index_select(rows[i], 0, active, out=spare[i]) for i in range(3))
+    base, ratio = (torch.index_select(rows[i], 0, active, out=spare[i]) for i in range(2))
     columns = (rows.base_scale[active], rows.proposal_scale[active], rows.log_mass[active])
-    return Rows(base, proposal, ratio, *columns, spare[3], spare[4], spare[5:])
+    return Rows(base, ratio, *columns, spare[2], spare[3], spare[4:])

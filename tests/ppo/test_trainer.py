@@ -11,32 +11,15 @@ from kl_derail.errors import UserError
 from kl_derail.ppo import trainer
 from kl_derail.ppo.checkpoint import list_checkpoints, load_newest
 from kl_derail.ppo.command import parse_train
+from kl_derail.ppo.compare import differences, untimed
 from kl_derail.ppo.folder import RunFolder
 from kl_derail.ppo.trainer import train
-from kl_derail.transcripts import episodes_equal, read_episodes
+from kl_derail.transcripts import read_episodes
 
 
 def log_of(run):
     """The metrics without what the clock says."""
-    return [
-        {name: value for name, value in line.items() if not name.startswith("time_")}
-        for line in RunFolder(run).read_metrics()
-    ]
-
-
-def assert_same_run(a, b):
-    """Equal to the last bit: log, transcripts, agent, optimiser, summary."""
-    assert log_of(a) == log_of(b)
-    for file in sorted((a / "transcripts").glob("*.parquet")):
-        pairs = zip(read_episodes(file), read_episodes(b / "transcripts" / file.name), strict=True)
-        assert all(episodes_equal(one, other) for one, other in pairs), file.name
-    first, second = load_newest(a), load_newest(b)
-    assert first.progress == second.progress
-    assert first.rewards == second.rewards
-    for one, other in ((first.agent, second.agent), (first.optimiser, second.optimiser)):
-        assert one.keys() == other.keys()
-        assert all(torch.equal(one[name], other[name]) for name in one)
-    assert (a / "summary.json").read_text() == (b / "summary.json").read_text()
+    return [untimed(line) for line in RunFolder(run).read_metrics()]
 
 
 def test_small_runs_have_something_to_learn_from(finished_run):
@@ -45,7 +28,7 @@ def test_small_runs_have_something_to_learn_from(finished_run):
 
 def test_equal_seeds_give_equal_runs_and_other_seeds_do_not(small_run):
     one = small_run("one", "--max_updates", "2")
-    assert_same_run(one, small_run("two", "--max_updates", "2"))
+    assert differences(one, small_run("two", "--max_updates", "2")) == []
     assert log_of(one) != log_of(small_run("three", "--max_updates", "2", "--seed", "1"))
 
 
@@ -64,7 +47,7 @@ def test_an_interrupted_run_goes_on_to_the_bit(small_run, tmp_path, monkeypatch,
         small_run("broken", "--max_updates", "4", "--checkpoint_every", "2")
     monkeypatch.undo()
     train(parse_train(["--resume", str(tmp_path / "broken"), "--checkpoint_every", "1"]))
-    assert_same_run(whole, tmp_path / "broken")
+    assert differences(whole, tmp_path / "broken") == []
 
 
 def test_what_was_written_after_the_checkpoint_is_written_again(small_run, tmp_path):
@@ -77,7 +60,7 @@ def test_what_was_written_after_the_checkpoint_is_written_again(small_run, tmp_p
     with (broken / "metrics.jsonl").open("a") as file:
         file.write('{"update": 4, "agent_')
     train(parse_train(["--resume", str(broken)]))
-    assert_same_run(whole, broken)
+    assert differences(whole, broken) == []
 
 
 def test_no_episode_of_a_run_spends_more_than_its_budget(small_run):
@@ -137,7 +120,7 @@ def test_a_finished_run_can_be_made_longer(small_run):
     whole = small_run("whole", "--max_updates", "3")
     grown = small_run("grown", "--max_updates", "1")
     train(parse_train(["--resume", str(grown), "--max_updates", "3"]))
-    assert_same_run(whole, grown)
+    assert differences(whole, grown) == []
 
 
 def test_an_option_that_shaped_the_run_cannot_change(finished_run):
