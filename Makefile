@@ -1,4 +1,4 @@
-# make demo    train on the built-in world (ARGS="--budget 10" adds or overrides options)
+# make demo    train on the built-in world, replacing an earlier demo (ARGS="--budget 10" adds options)
 # make test    every test
 # make check   lint, format, types, import contracts
 # make bench   side-by-side timings
@@ -25,7 +25,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(INSTALLED)
-	$(LAUNCH) train.py --budget 20 $(ARGS)
+	$(LAUNCH) train.py --budget 20 --overwrite $(ARGS)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -q -n auto $(ARGS)
