@@ -74,10 +74,10 @@ def derailed_after(run: Path, share: float = 0.8) -> tuple[int, float] | None:
     return None
 
 
-def study(run: Path, budget: float, seed: int, episodes: int) -> dict[str, object]:
-    """What one run came to, beside the scripted silence and the base."""
+def study(run: Path, peer: Path, budget: float, seed: int, episodes: int) -> dict[str, object]:
+    """What one run came to, beside the base and the scripted silence, played once a seed in the run `peer`."""
     agent = play(run, f"study-agent-n{episodes}", episodes)
-    base = play(run, f"study-base-n{episodes}", episodes, "--policy", "base")
+    base = play(peer, f"study-base-n{episodes}", episodes, "--policy", "base")
     scripts = {
         style: play(
             run, f"study-{style}-n{episodes}", episodes, "--policy", "script", "--script", text
@@ -151,11 +151,12 @@ def main() -> None:
     options, extra = parser.parse_known_args()
     started = time.time()
     rows = []
-    for budget in options.budgets:
-        for seed in options.seeds:
+    for seed in options.seeds:
+        peer = options.runs / f"b{options.budgets[0]:g}-s{seed}"
+        for budget in options.budgets:
             run = options.runs / f"b{budget:g}-s{seed}"
             train(run, budget, seed, extra)
-            rows.append(study(run, budget, seed, options.episodes))
+            rows.append(study(run, peer, budget, seed, options.episodes))
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "main_job.json").write_text(json.dumps(rows, indent=1) + "\n")
     (options.out / "main_job.md").write_text(show(rows))

@@ -114,7 +114,7 @@ def solve(
     """
     alive = target >= MIN_TARGET if broken is None else (target >= MIN_TARGET) & ~broken
     still = (kl_proposal * (1 + 1e-12) > target - _GUARD).logical_and_(alive)
-    count = int(still.sum())
+    count = int(torch.count_nonzero(still))
     saturated = (~still).logical_and_(alive).double()
     if count == 0:
         _mix(rows, saturated)
@@ -168,7 +168,7 @@ def _search(rows: Rows, goal: Goal, alpha: Tensor) -> Found:
     for step in range(_MAX_STEPS):
         shortfall = torch.div(goal.aim, here.kl.clamp(min=_TINY)).log_()
         still = shortfall.abs() > _WINDOW
-        count = int(still.sum())
+        count = int(torch.count_nonzero(still))
         if count == 0:
             break
         if step < _FREE_STEPS:

@@ -83,7 +83,7 @@ class BudgetOptions:
     )
     ramp_tokens: int | None = option(
         None,
-        "agent tokens over which the budget rises from 0 to full; none: a quarter of total_tokens, 0 after --init_from",
+        "agent tokens over which the budget rises from 0 to full; none: 15 % of total_tokens, 0 after --init_from",
         minimum=0,
     )
 
@@ -110,7 +110,7 @@ class RunOptions:
         "agent tokens an update needs; more batches of chats are played until there are enough",
         minimum=0,
     )
-    total_tokens: int = option(240_000, "agent tokens after which training ends", minimum=1)
+    total_tokens: int = option(400_000, "agent tokens after which training ends", minimum=1)
     max_updates: int | None = option(None, "end after so many updates in any case", minimum=1)
     resume: Path | None = option(
         None, "run to go on with, exactly where its newest checkpoint stands"

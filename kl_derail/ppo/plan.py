@@ -34,7 +34,7 @@ def resolve(options: TrainOptions) -> TrainOptions:
         )
         run = dataclasses.replace(run, output_dir=run.resume or Path("runs") / name)
     if budget.ramp_tokens is None:
-        ramp = 0 if run.init_from else run.total_tokens // 4
+        ramp = 0 if run.init_from else run.total_tokens * 15 // 100
         budget = dataclasses.replace(budget, ramp_tokens=ramp)
     return options._replace(run=run, budget=budget)
 

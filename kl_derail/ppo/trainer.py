@@ -77,8 +77,6 @@ def one_update(session: Session, collector: Collector, watch: Stopwatch) -> dict
             key = (options.run.seed, number)
             stats = update(session.agent, session.optimiser, collected.batch, options.ppo, key=key)
         session.progress = Progress(number, before.agent_tokens + collected.batch.size)
-        with watch("write"):
-            write_due(session, collected.episodes)
     entry = {
         "update": number,
         "agent_tokens": session.progress.agent_tokens,
@@ -88,14 +86,20 @@ def one_update(session: Session, collector: Collector, watch: Stopwatch) -> dict
         **stats.as_dict(),
         **timings(watch.take(), collected.episodes),
     }
-    session.folder.append_metrics(entry)
+    with watch("write"):
+        write(session, entry, collected.episodes)
     return entry
 
 
-def write_due(session: Session, episodes: list[Episode]) -> None:
-    """Transcripts and checkpoint, where they are due."""
+def write(session: Session, entry: dict[str, Any], episodes: list[Episode]) -> None:
+    """Log, transcripts and checkpoint, where they are due.
+
+    The checkpoint comes last: whatever it says is done stands in the log already, and what the log says beyond it is
+    cut back on resuming. Its time is counted in the next line.
+    """
     run, progress = session.options.run, session.progress
     last = is_done(run, progress)
+    session.folder.append_metrics(entry)
     if last or progress.update % run.transcripts_every == 0:
         write_episodes(update_path(session.folder.path, progress.update), episodes)
     if last or progress.update % run.checkpoint_every == 0:
@@ -116,6 +120,15 @@ def finish(session: Session, console: Console) -> None:
     session.evaluate(AgentPolicy(session.agent), "agent", budget=budget)
     path = session.folder.path
     before, after = (read_episodes(named_path(path, name)) for name in ("base", "agent"))
+    files = {
+        "run": path,
+        "curves": path / METRICS,
+        "transcripts": path / TRANSCRIPTS,
+        "checkpoints": path / CHECKPOINTS,
+        "summary": path / SUMMARY,
+        "picture": path / PICTURE,
+    }
+    save_closing_screen(path / PICTURE, before, after, title=f"kl_derail: {path.name}")
     session.folder.write_summary(
         {
             "run_id": session.run_id,
@@ -126,13 +139,4 @@ def finish(session: Session, console: Console) -> None:
             "agent": summarise(after).as_dict(),
         }
     )
-    files = {
-        "run": path,
-        "curves": path / METRICS,
-        "transcripts": path / TRANSCRIPTS,
-        "checkpoints": path / CHECKPOINTS,
-        "summary": path / SUMMARY,
-        "picture": path / PICTURE,
-    }
-    save_closing_screen(path / PICTURE, before, after, title=f"kl_derail: {path.name}")
     print_closing_screen(console, before, after, files)

@@ -13,6 +13,7 @@ from kl_derail.ppo.checkpoint import list_checkpoints, load_newest
 from kl_derail.ppo.command import parse_train
 from kl_derail.ppo.compare import differences, untimed
 from kl_derail.ppo.folder import RunFolder
+from kl_derail.ppo.session import Session
 from kl_derail.ppo.trainer import train
 from kl_derail.transcripts import read_episodes
 
@@ -47,6 +48,28 @@ def test_an_interrupted_run_goes_on_to_the_bit(small_run, tmp_path, monkeypatch,
         small_run("broken", "--max_updates", "4", "--checkpoint_every", "2")
     monkeypatch.undo()
     train(parse_train(["--resume", str(tmp_path / "broken"), "--checkpoint_every", "1"]))
+    assert differences(whole, tmp_path / "broken") == []
+
+
+@pytest.mark.parametrize("point", ["append_metrics", "save"])
+def test_a_run_that_dies_while_it_writes_goes_on_to_the_bit(
+    small_run, tmp_path, monkeypatch, point
+):
+    whole = small_run("whole", "--max_updates", "3")
+    owner = RunFolder if point == "append_metrics" else Session
+    real, calls = getattr(owner, point), []
+
+    def dies(*words):
+        calls.append(words)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(*words)
+
+    monkeypatch.setattr(owner, point, dies)
+    with pytest.raises(KeyboardInterrupt):
+        small_run("broken", "--max_updates", "3")
+    monkeypatch.undo()
+    train(parse_train(["--resume", str(tmp_path / "broken")]))
     assert differences(whole, tmp_path / "broken") == []
 
 
