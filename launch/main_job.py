@@ -25,9 +25,9 @@ from kl_derail.transcripts.statistics import Interval, cluster_ratio, wilson
 
 SILENCE = {
     "single": ("--script", "\nStudent:"),
-    "single, at once": ("--script", "\nStudent:", "--at_once"),
+    "single-at-once": ("--script", "\nStudent:", "--at_once"),
     "double": ("--script", "\n\nStudent:"),
-    "double, at once": ("--script", "\n\nStudent:", "--at_once"),
+    "double-at-once": ("--script", "\n\nStudent:", "--at_once"),
 }
 """Scripted silence: one line break or two before the speaker change; from the next turn on, or at once."""
 
@@ -79,10 +79,8 @@ def study(run: Path, peer: Path, budget: float, seed: int, episodes: int) -> dic
     agent = play(run, f"study-agent-n{episodes}", episodes)
     base = play(peer, f"study-base-n{episodes}", episodes, "--policy", "base")
     scripts = {
-        style: play(
-            run, f"study-{style}-n{episodes}", episodes, "--policy", "script", "--script", text
-        )
-        for style, text in SILENCE.items()
+        style: play(peer, f"study-{style}-n{episodes}", episodes, "--policy", "script", *words)
+        for style, words in SILENCE.items()
     }
     rewards = {
         name: np.array([total_reward(each) for each in found]) for name, found in scripts.items()
