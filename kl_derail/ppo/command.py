@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from kl_derail.ppo.options import PRESETS
 from kl_derail.ppo.plan import TrainOptions
 from kl_derail.ppo.session import Session, open_trained
 from kl_derail.ppo.trainer import train
-from kl_derail.transcripts import named_path, read_episodes, summarise
+from kl_derail.transcripts import Summary, named_path, read_episodes, summarise
 
 TYPES = tuple(type(each) for each in TrainOptions())
 
@@ -93,15 +94,19 @@ def rollout_command(argv: Sequence[str]) -> int:
     session = open_trained(_played(options, saved), saved, run.path)
     policy, label, budget = _policy(options, session)
     session.evaluate(policy, label, budget=budget, file=file)
-    found = summarise(read_episodes(target))
-    Console().print(
-        f"{found.n} episodes in {target}: reward {found.reward.mean:.2f}, silent "
-        f"{found.silent_episode_fraction:.1%}, empty turns {found.empty_turn_fraction:.1%}, "
-        f"KL mean {found.kl.mean:.3f}, max {found.kl.max:.3f} nats",
-        highlight=False,
-        soft_wrap=True,
-    )
+    sentence = _sentence(summarise(read_episodes(target)), target)
+    Console().print(sentence, highlight=False, soft_wrap=True)
     return 0
+
+
+def _sentence(found: Summary, target: Path) -> str:
+    """What the episodes came to, on one line."""
+    empty = "none" if math.isnan(found.empty_turn_fraction) else f"{found.empty_turn_fraction:.1%}"
+    return (
+        f"{found.n} episodes in {target}: reward {found.reward.mean:.2f}, silent "
+        f"{found.silent_episode_fraction:.1%}, empty turns {empty}, KL mean {found.kl.mean:.3f}, "
+        f"max {found.kl.max:.3f} nats"
+    )
 
 
 def _played(options: RolloutOptions, saved: TrainOptions) -> TrainOptions:
