@@ -7,43 +7,60 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from kl_derail.budget._solver import Found
 from kl_derail.budget._support import clean
 from kl_derail.budget._workspace import buffers
 
 
 class Implicit(NamedTuple):
-    """What the gradient in the proposal is made of; [n, V] and, from alpha on, [n, 1].
-
-    `k_factor` is alpha / KL' where alpha is solved for, `k_saturated` minus the gradient of KL where it is 1,
-    both 0 elsewhere.
-    """
+    """Rows of a chunk, [n, V]: log a, log beta as given, log x, and the gradient that comes in at log x."""
 
     log_a: Tensor
     log_b: Tensor
     log_x: Tensor
     grad: Tensor
-    alpha: Tensor
-    k_factor: Tensor
-    k_saturated: Tensor
-    mean_log: Tensor
-
-    def part(self, rows: slice) -> Implicit:
-        """The rows of a chunk."""
-        return Implicit(*[field[rows] for field in self])
 
     def masked(self) -> Implicit:
         """Clean logarithms; tokens that x cannot emit get a = 0, log(x / beta) = 0 and no gradient."""
         log_a, log_b, _ = clean(self.log_a, self.log_b)
         off = self.log_x == -torch.inf
-        return self._replace(
-            log_a=log_a.to(self.log_x.dtype).masked_fill(off, -torch.inf),
-            log_b=log_b.to(self.log_x.dtype).masked_fill(off, 0.0),
-            log_x=self.log_x.masked_fill(off, 0.0),
-            grad=self.grad.masked_fill(off, 0.0),
+        return Implicit(
+            log_a.to(self.log_x.dtype).masked_fill(off, -torch.inf),
+            log_b.to(self.log_x.dtype).masked_fill(off, 0.0),
+            self.log_x.masked_fill(off, 0.0),
+            self.grad.masked_fill(off, 0.0),
         )
 
 
-def proposal_gradient(rows: Implicit, out: Tensor) -> Tensor:
+class Factors(NamedTuple):
+    """What multiplies them, [n, 1].
+
+    Args:
+        alpha: weight of the proposal
+        k_solved: alpha / KL' where alpha was solved for, else 0
+        k_saturated: minus the incoming gradient of KL where alpha is 1 by saturation, else 0
+        mean_log: sum a log(x / beta as given)
+        base_scale, proposal_scale: one over the sums of beta and a as given
+    """
+
+    alpha: Tensor
+    k_solved: Tensor
+    k_saturated: Tensor
+    mean_log: Tensor
+    base_scale: Tensor
+    proposal_scale: Tensor
+
+
+def implicit_factors(found: Found, grad_kl: Tensor, dtype: torch.dtype) -> tuple[Factors, Tensor]:
+    """The factors of all rows in the dtype of the gradient, and 1 / KL' [N, 1] float64, 0 where not solved for."""
+    solved = (found.alpha > 0) & (found.alpha < 1)
+    per_slope = torch.where(solved, found.alpha / found.elasticity, 0.0)
+    k_saturated = torch.where(found.alpha == 1, -grad_kl, 0.0)
+    columns = (found.alpha, found.alpha * per_slope, k_saturated, *found[3:])
+    return Factors(*(column.to(dtype) for column in columns)), per_slope
+
+
+def proposal_gradient(rows: Implicit, by: Factors, out: Tensor) -> Tensor:
     """Write dlog a [n, V] to `out` and return G = sum g q [n, 1], the gradient in alpha.
 
     With g the incoming gradient, p = a / x, q = (a - beta) / x and L = log(x / beta),
@@ -53,11 +70,13 @@ def proposal_gradient(rows: Implicit, out: Tensor) -> Tensor:
     first, second, third = buffers(3, out.shape, out.dtype, out.device).unbind()
     torch.sub(rows.log_a, rows.log_x, out=first).exp_().mul_(rows.grad)
     minus_log_w = torch.sub(rows.log_b, rows.log_x, out=second)
-    total_p = first.sum(-1, keepdim=True)
-    total_q = total_p - torch.exp(minus_log_w, out=third).mul_(rows.grad).sum(-1, keepdim=True)
-    total_q.masked_fill_(rows.k_factor == 0, 0.0)
-    k = torch.addcmul(rows.k_saturated, rows.k_factor, total_q)
-    offset = torch.addcmul(rows.alpha * total_p, k, rows.mean_log, value=-1)
-    inner = minus_log_w.mul_(-k).add_(offset).mul_(torch.exp(rows.log_a, out=third))
-    torch.mul(first, rows.alpha, out=out).sub_(inner)
+    torch.exp(minus_log_w, out=third).mul_(rows.grad)
+    total_p = first.sum(-1, keepdim=True).mul_(by.proposal_scale)
+    total_q = torch.addcmul(total_p, third.sum(-1, keepdim=True), by.base_scale, value=-1)
+    total_q.masked_fill_(by.k_solved == 0, 0.0)
+    k = torch.addcmul(by.k_saturated, by.k_solved, total_q)
+    offset = torch.addcmul(by.alpha * total_p, k, by.mean_log, value=-1).mul_(by.proposal_scale)
+    inner = minus_log_w.mul_(k.mul_(by.proposal_scale).neg_()).add_(offset)
+    inner.mul_(torch.exp(rows.log_a, out=third))
+    torch.mul(first, by.alpha * by.proposal_scale, out=out).sub_(inner)
     return total_q

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -12,10 +13,11 @@ _CHUNK_ELSEWHERE = 1 << 24
 _kept = threading.local()
 
 
-def chunk_rows(like: Tensor) -> int:
-    """How many rows of a [N, V] to work on at a time, so that the buffers stay in the cache (or in memory)."""
+def chunks(like: Tensor) -> Iterator[slice]:
+    """Row ranges of a [N, V], small enough that the buffers stay in the cache (or in a GPU's memory)."""
     limit = _CHUNK_ELEMENTS.get(like.device.type, _CHUNK_ELSEWHERE)
-    return max(1, limit // max(1, like.shape[1]))
+    step = max(1, limit // max(1, like.shape[1]))
+    return (slice(i, i + step) for i in range(0, like.shape[0], step))
 
 
 def buffers(count: int, shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Tensor:

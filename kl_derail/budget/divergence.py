@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from kl_derail.budget._support import MIN_LOG_BASE, clean
+from kl_derail.budget._workspace import buffers, chunks
 
 _SERIES_BELOW = 0.03
 
@@ -104,18 +105,31 @@ def entropy(log_probs: Tensor) -> Tensor:
 
 
 class _Entropy(torch.autograd.Function):
-    """Written out because a mask of the -inf entries costs more on a CPU than all the rest."""
+    """Written out, in chunks: a mask for the -inf entries and fresh memory cost more than the arithmetic."""
 
     @staticmethod
     def forward(ctx: Any, log_probs: Tensor) -> Tensor:
         ctx.save_for_backward(log_probs)
-        finite = log_probs.clamp(min=MIN_LOG_BASE)
-        total: Tensor = log_probs.exp().mul_(finite).sum(-1)
+        total = log_probs.new_empty(log_probs.shape[0])
+        for part in chunks(log_probs):
+            p, finite = _p_and_finite_log(log_probs[part])
+            torch.sum(p.mul_(finite), -1, out=total[part])
         return total.neg_()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         (log_probs,) = ctx.saved_tensors
-        slope: Tensor = log_probs.clamp(min=MIN_LOG_BASE).add_(1.0)
-        return slope.mul_(log_probs.exp()).mul_(-grad.unsqueeze(-1))
+        slope = torch.empty_like(log_probs)
+        for part in chunks(log_probs):
+            p, finite = _p_and_finite_log(log_probs[part])
+            torch.mul(finite.add_(1.0).mul_(p), -grad[part].unsqueeze(-1), out=slope[part])
+        return slope
+
+
+def _p_and_finite_log(log_probs: Tensor) -> Tensor:
+    """Fill [2, n, V] buffers with p and log p, the latter finite where p is 0."""
+    both = buffers(2, log_probs.shape, log_probs.dtype, log_probs.device)
+    torch.exp(log_probs, out=both[0])
+    torch.clamp(log_probs, min=MIN_LOG_BASE, out=both[1])
+    return both

@@ -6,7 +6,6 @@ the solver is our own. Letters: N rows (n in a chunk), V vocabulary. Units: nats
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -14,10 +13,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from kl_derail.budget import _solver
-from kl_derail.budget._implicit import Implicit, proposal_gradient
+from kl_derail.budget._implicit import Factors, Implicit, implicit_factors, proposal_gradient
 from kl_derail.budget._solver import MIN_TARGET
 from kl_derail.budget._support import MIN_LOG_BASE, clean
-from kl_derail.budget._workspace import chunk_rows
+from kl_derail.budget._workspace import chunks
 
 __all__ = ["MIN_LOG_BASE", "MIN_TARGET", "Mixture", "complete_with_help", "kl_fixed_mixture"]
 
@@ -86,8 +85,8 @@ def kl_fixed_mixture(
     if torch.is_grad_enabled() and (log_a.requires_grad or kl_target.requires_grad):
         return Mixture(*_FixedKl.apply(log_a, log_b, kl_target, alpha_init))  # type: ignore[no-untyped-call]
     with torch.no_grad():
-        solved = _solve(log_a, log_b, kl_target, alpha_init)
-    return Mixture(solved.log_x, solved.kl, solved.alpha)
+        log_x, found, _ = _solve(log_a, log_b, kl_target, alpha_init)
+    return Mixture(log_x, found.kl, found.alpha)
 
 
 def _check(
@@ -105,36 +104,20 @@ def _check(
         raise ValueError("log_base requires a gradient, but the base is frozen here: detach it")
 
 
-class _Solved(NamedTuple):
-    """The solver's answer for all rows: `log_x` [N, V] in the dtype of the inputs, the rest [N, 1] float64."""
-
-    log_x: Tensor
-    alpha: Tensor
-    kl: Tensor
-    elasticity: Tensor
-    mean_log: Tensor
-    regular: bool
-
-
-def _chunks(like: Tensor) -> Iterator[slice]:
-    """Row ranges small enough that the buffers of the search stay in the cache."""
-    step = chunk_rows(like)
-    return (slice(i, i + step) for i in range(0, like.shape[0], step))
-
-
-def _solve(log_a: Tensor, log_b: Tensor, target: Tensor, alpha_init: Tensor | None) -> _Solved:
+def _solve(
+    log_a: Tensor, log_b: Tensor, target: Tensor, alpha_init: Tensor | None
+) -> tuple[Tensor, _solver.Found, list[bool]]:
+    """Give log x [N, V], the rest [N, 1], and for each chunk whether its rows could be taken as they were."""
     target, start = target.double(), None if alpha_init is None else alpha_init.double()
-    log_x, found, regular = torch.empty_like(log_b), [], True
-    for part in _chunks(log_b):
+    log_x, found, regular = torch.empty_like(log_b), [], []
+    for part in chunks(log_b):
         start_here = None if start is None else start[part]
-        here, regular_here = _solve_chunk(
-            log_a[part], log_b[part], target[part], start_here, log_x[part]
-        )
-        found.append(here)
-        regular = regular and regular_here
+        here = _solve_chunk(log_a[part], log_b[part], target[part], start_here, log_x[part])
+        found.append(here[0])
+        regular.append(here[1])
     if len(found) > 1:
         found = [_solver.Found(*(torch.cat(column) for column in zip(*found, strict=True)))]
-    return _Solved(log_x, *found[0], regular)
+    return log_x, found[0], regular
 
 
 def _solve_chunk(
@@ -161,29 +144,27 @@ class _FixedKl(torch.autograd.Function):
     def forward(
         ctx: Any, log_a: Tensor, log_b: Tensor, target: Tensor, alpha_init: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        log_x, alpha, kl, elasticity, mean_log, ctx.regular = _solve(
-            log_a, log_b, target, alpha_init
-        )
-        ctx.save_for_backward(log_a, log_b, log_x, alpha, elasticity, mean_log)
+        log_x, found, ctx.regular = _solve(log_a, log_b, target, alpha_init)
+        ctx.save_for_backward(log_a, log_b, log_x, *found)
         ctx.target_dtype = target.dtype
-        ctx.mark_non_differentiable(alpha)
-        return log_x, kl, alpha
+        ctx.mark_non_differentiable(found.alpha)
+        return log_x, found.kl, found.alpha
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor, grad_kl: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        log_a, log_b, log_x, alpha, elasticity, mean_log = ctx.saved_tensors
-        solved = (alpha > 0) & (alpha < 1)
-        per_elasticity = torch.where(solved, alpha / elasticity, 0.0)
-        k_saturated = torch.where(alpha == 1, -grad_kl, 0.0)
-        columns = (alpha, alpha * per_elasticity, k_saturated, mean_log)
-        rows = Implicit(log_a, log_b, log_x, grad, *(c.to(log_x.dtype) for c in columns))
+        log_a, log_b, log_x, *columns = ctx.saved_tensors
+        found = _solver.Found(*columns)
+        factors, per_elasticity = implicit_factors(found, grad_kl, log_x.dtype)
         grad_a, total_q = torch.empty_like(log_x), []
-        for part in _chunks(log_x):
-            here = rows.part(part) if ctx.regular else rows.part(part).masked()
-            total_q.append(proposal_gradient(here, grad_a[part]))
-        dead = (alpha == 0).squeeze(-1)
+        for part, regular in zip(chunks(log_x), ctx.regular, strict=True):
+            rows = Implicit(log_a[part], log_b[part], log_x[part], grad[part])
+            here = Factors(*(factor[part] for factor in factors))
+            rows = rows if regular else rows.masked()
+            total_q.append(proposal_gradient(rows, here, grad_a[part]))
+        dead = (found.alpha == 0).squeeze(-1)
         if bool(dead.any()):
             grad_a[dead] = 0.0
+        solved = per_elasticity != 0
         grad_target = torch.where(solved, torch.cat(total_q) * per_elasticity + grad_kl, 0.0)
         return grad_a, None, grad_target.to(ctx.target_dtype), None

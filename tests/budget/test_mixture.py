@@ -8,7 +8,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from kl_derail.budget import _solver, _workspace, complete_with_help, entropy, kl_fixed_mixture
+from kl_derail.budget import (
+    _solver,
+    _workspace,
+    complete_with_help,
+    entropy,
+    kl_fixed_mixture,
+    mixture_kl,
+)
 from kl_derail.budget.mixture import Mixture
 from tests.budget import truth
 from tests.budget.truth import column, random_rows
@@ -89,7 +96,10 @@ def test_promise_for_any_logits(
     assert_promise(log_a, log_b, target, out)
 
 
-@pytest.mark.parametrize("steps", [{}, {"_FREE_STEPS": 0}, {"_FREE_STEPS": 0, "_NEWTON_STEPS": 0}])
+@pytest.mark.parametrize(
+    "steps",
+    [{}, {"_COMPACT_BELOW": 0}, {"_FREE_STEPS": 0}, {"_FREE_STEPS": 0, "_NEWTON_STEPS": 0}],
+)
 @pytest.mark.parametrize("init", [None, 0.0, 1e-12, 0.5, 1.0, -1.0, torch.nan, torch.inf])
 def test_neither_the_first_guess_nor_the_way_matters(
     monkeypatch: pytest.MonkeyPatch, steps: dict[str, int], init: float | None
@@ -146,6 +156,16 @@ def test_small_targets_below_the_range_are_not_overspent() -> None:
     assert (out.kl <= targets).all()
     assert (out.alpha[targets < 1e-14] == 0).all()
     assert (out.alpha[targets > 1e-13] > 0).all()
+
+
+@pytest.mark.parametrize("away", [1e-8, 1e-7, 1e-6])
+def test_proposals_that_hardly_differ_from_the_base(away: float) -> None:
+    log_a, log_b = random_rows(400, 30, away=away, dtype=torch.float64)
+    targets = (10 ** torch.linspace(-14, -11, 400, dtype=torch.float64)).unsqueeze(-1)
+    out = kl_fixed_mixture(log_a, log_b, targets)
+    assert ((out.alpha > 0) & (out.alpha <= 1)).all()
+    assert (mixture_kl(log_a, log_b, out.alpha).unsqueeze(-1) <= targets).all()
+    assert (out.kl <= targets).all()
 
 
 def test_saturated_rows_are_the_proposal() -> None:
@@ -346,9 +366,12 @@ def differences(log_a: Tensor, log_b: Tensor, target: Tensor, grad: Tensor, step
 
 
 @pytest.mark.parametrize("target", [1e-5, 1e-3, 0.03, 0.3, 1.0])
-@pytest.mark.parametrize("vocabulary", [2, 5])
-def test_gradients_are_those_of_finite_differences(vocabulary: int, target: float) -> None:
+@pytest.mark.parametrize(("vocabulary", "shift"), [(2, 0.0), (5, 0.0), (5, 0.3), (5, 3.0)])
+def test_gradients_are_those_of_finite_differences(
+    vocabulary: int, shift: float, target: float
+) -> None:
     log_a, log_b = random_rows(12, vocabulary, away=3, dtype=torch.float64)
+    log_a, log_b = log_a + shift, log_b - shift
     grad = torch.randn(
         12, vocabulary, dtype=torch.float64, generator=torch.Generator().manual_seed(1)
     )
