@@ -56,7 +56,8 @@ def implicit_factors(found: Found, grad_kl: Tensor, dtype: torch.dtype) -> tuple
     solved = (found.alpha > 0) & (found.alpha < 1)
     per_slope = torch.where(solved, found.alpha / found.elasticity, 0.0)
     k_saturated = torch.where(found.alpha == 1, -grad_kl, 0.0)
-    columns = (found.alpha, found.alpha * per_slope, k_saturated, *found[3:])
+    mean_log = found.sum_log * found.proposal_scale
+    columns = (found.alpha, found.alpha * per_slope, k_saturated, mean_log, *found[4:])
     return Factors(*(column.to(dtype) for column in columns)), per_slope
 
 

@@ -18,7 +18,6 @@ PRESETS: Mapping[str, Mapping[str, object]] = {
         "standardise": False,
         "lr_actor": 2e-5,
         "lr_critic": 1e-4,
-        "lr_schedule": "constant",
         "epochs": 8,
         "minibatch": 8192,
         "chats": 64,
@@ -37,7 +36,7 @@ class PPOOptions:
     lr_actor: float = option(2e-3, "learning rate of the actor", above=0)
     lr_critic: float = option(1e-3, "learning rate of the critic", above=0)
     lr_schedule: Literal["constant", "linear"] = option(
-        "linear", "learning rates over the run; linear falls to 0 at total_tokens"
+        "constant", "learning rates over the run; linear falls to 0 at total_tokens"
     )
     adam_epsilon: float = option(1e-5, "epsilon of Adam", above=0)
     epochs: int = option(4, "passes over the samples of an update", minimum=1)
@@ -81,9 +80,9 @@ class BudgetOptions:
     scale_budget: bool = option(
         True, "show the agent the budget left as a fraction of the budget; off: in nats"
     )
-    ramp_tokens: int | None = option(
-        None,
-        "agent tokens over which the budget rises from 0 to full; none: 15 % of total_tokens, 0 after --init_from",
+    ramp_tokens: int = option(
+        0,
+        "agent tokens over which the budget rises from 0 to full (never after --init_from)",
         minimum=0,
     )
 
@@ -110,7 +109,7 @@ class RunOptions:
         "agent tokens an update needs; more batches of chats are played until there are enough",
         minimum=0,
     )
-    total_tokens: int = option(400_000, "agent tokens after which training ends", minimum=1)
+    total_tokens: int = option(300_000, "agent tokens after which training ends", minimum=1)
     max_updates: int | None = option(None, "end after so many updates in any case", minimum=1)
     resume: Path | None = option(
         None, "run to go on with, exactly where its newest checkpoint stands"

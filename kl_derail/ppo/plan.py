@@ -27,15 +27,13 @@ class TrainOptions(NamedTuple):
 
 def resolve(options: TrainOptions) -> TrainOptions:
     """Fill in what depends on other options, so that the saved configuration says everything."""
-    run, budget = options.run, options.budget
+    run = options.run
     if run.output_dir is None:
-        name = (
-            f"{Path(options.base.base).name}-b{budget.budget:g}-l{options.scene.length}-s{run.seed}"
-        )
+        name = f"{Path(options.base.base).name}-b{options.budget.budget:g}-l{options.scene.length}-s{run.seed}"
         run = dataclasses.replace(run, output_dir=run.resume or Path("runs") / name)
-    if budget.ramp_tokens is None:
-        ramp = 0 if run.init_from else run.total_tokens * 15 // 100
-        budget = dataclasses.replace(budget, ramp_tokens=ramp)
+    budget = options.budget
+    if run.init_from is not None:
+        budget = dataclasses.replace(budget, ramp_tokens=0)
     return options._replace(run=run, budget=budget)
 
 
@@ -45,8 +43,8 @@ def budget_in_force(options: BudgetOptions, agent_tokens: int) -> float:
     >>> budget_in_force(BudgetOptions(budget=20.0, ramp_tokens=1000), 250)
     5.0
     """
-    ramp = options.ramp_tokens or 0
-    return options.budget * min(1.0, agent_tokens / ramp) if ramp else options.budget
+    risen = agent_tokens / options.ramp_tokens if options.ramp_tokens else 1.0
+    return options.budget * min(1.0, risen)
 
 
 def is_done(options: RunOptions, progress: Progress) -> bool:

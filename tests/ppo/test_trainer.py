@@ -126,7 +126,7 @@ def test_a_budget_of_zero_leaves_the_base_alone(small_run):
 def test_length_transfer_keeps_weights_and_units_and_has_no_ramp(small_run, tmp_path):
     first = small_run("first", "--max_updates", "2")
     second = small_run("second", "--init_from", str(first), "--length", "96", "--max_updates", "1",
-                       "--ramp_tokens", "none", "--lr_actor", "1e-12")  # fmt: skip
+                       "--lr_actor", "1e-12")  # fmt: skip
     source, made = load_newest(first), load_newest(second)
     torch.testing.assert_close(made.agent["head.linear.weight"], source.agent["head.linear.weight"])
     assert torch.equal(made.agent["head.mean"], source.agent["head.mean"])
