@@ -124,13 +124,13 @@ def _solve_chunk(
     log_a: Tensor, log_b: Tensor, target: Tensor, alpha_init: Tensor | None, log_x: Tensor
 ) -> tuple[_solver.Found, bool]:
     """Writes log_x; returns the rest, and whether the rows could be taken as they are."""
-    rows, kl_proposal = _solver.load(log_a, log_b, cleaned=False)
-    if _solver.is_regular(rows, kl_proposal, log_b):
+    rows, kl_proposal, regular = _solver.load(log_a, log_b, cleaned=False)
+    if regular:
         found = _solver.solve(rows, kl_proposal, target, alpha_init, None)
         log_x.copy_(rows.log_w).add_(log_b)
         return found, True
     log_a, log_b, broken = clean(log_a, log_b)
-    rows, kl_proposal = _solver.load(log_a, log_b, cleaned=True)
+    rows, kl_proposal, _ = _solver.load(log_a, log_b, cleaned=True)
     found = _solver.solve(rows, kl_proposal, target, alpha_init, broken)
     impossible = (log_b == -torch.inf) | ((log_a == -torch.inf) & (found.alpha == 1))
     log_x.copy_(rows.log_w.add_(log_b).masked_fill_(impossible, -torch.inf))

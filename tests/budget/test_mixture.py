@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from kl_derail.budget import (
+    MIN_TARGET,
     _solver,
     _workspace,
     complete_with_help,
@@ -135,9 +136,9 @@ def test_few_steps_are_enough(monkeypatch: pytest.MonkeyPatch, away: float) -> N
     assert len(rows) <= 4
     rows.clear()
     kl_fixed_mixture(log_a, log_b, targets, alpha_init=alpha)
-    assert rows == [300]
+    assert rows == [int((alpha < 1).sum())]
     kl_fixed_mixture(log_a, log_b, targets, alpha_init=(alpha * 1.05).clamp(max=1))
-    assert sum(rows) / 300 - 1 <= 3
+    assert sum(rows) / 300 <= 4
 
 
 def test_the_first_guess_is_left_alone() -> None:
@@ -148,20 +149,21 @@ def test_the_first_guess_is_left_alone() -> None:
     assert torch.equal(init, before)
 
 
-def test_small_targets_below_the_range_are_not_overspent() -> None:
+def test_targets_below_the_range_are_met_or_count_as_zero() -> None:
     log_a, log_b = random_rows(90, 30, away=3)
-    targets = (10 ** torch.linspace(-18, -6, 90, dtype=torch.float64)).unsqueeze(-1)
+    targets = (10 ** torch.linspace(-12, -6, 90, dtype=torch.float64)).unsqueeze(-1)
     out = kl_fixed_mixture(log_a, log_b, targets)
-    assert (truth.kl(log_a, log_b, out.alpha) <= targets + 1e-15).all()
+    assert torch.equal(out.alpha > 0, targets >= MIN_TARGET)
+    spent = mixture_kl(log_a, log_b, out.alpha).unsqueeze(-1)
+    assert (spent <= targets).all()
     assert (out.kl <= targets).all()
-    assert (out.alpha[targets < 1e-14] == 0).all()
-    assert (out.alpha[targets > 1e-13] > 0).all()
+    assert (spent >= targets * (1 - 1e-4))[targets >= MIN_TARGET].all()
 
 
-@pytest.mark.parametrize("away", [1e-8, 1e-7, 1e-6])
+@pytest.mark.parametrize("away", [1e-6, 1e-5, 1e-4])
 def test_proposals_that_hardly_differ_from_the_base(away: float) -> None:
     log_a, log_b = random_rows(400, 30, away=away, dtype=torch.float64)
-    targets = (10 ** torch.linspace(-14, -11, 400, dtype=torch.float64)).unsqueeze(-1)
+    targets = (10 ** torch.linspace(-10, -7, 400, dtype=torch.float64)).unsqueeze(-1)
     out = kl_fixed_mixture(log_a, log_b, targets)
     assert ((out.alpha > 0) & (out.alpha <= 1)).all()
     assert (mixture_kl(log_a, log_b, out.alpha).unsqueeze(-1) <= targets).all()
