@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -52,7 +54,7 @@ class SceneOptions:
         list(embedded.SPEAKERS), "all speakers, as their headers name them"
     )
     length: int = option(256, "tokens in an episode, opening included", minimum=2)
-    student_temperature: float = option(0.05, "temperature of everyone but the agent", above=0)
+    student_temperature: float = option(0.05, "temperature of everyone but the agent", minimum=1e-3)
     max_reply_tokens: int | None = option(
         None, "cut off a reply after so many tokens; none: never", minimum=1
     )
@@ -137,11 +139,13 @@ def _scorer(name: str, device: torch.device) -> Scorer:
 
 
 def _function(name: str) -> Scorer:
-    """The function that python:MODULE:FUNCTION names."""
+    """The function that python:MODULE:FUNCTION names; modules of the working directory are found too."""
     module, _, attribute = name.removeprefix("python:").partition(":")
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)
     try:
         function = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
+    except Exception as error:  # whatever the user's module raises
         raise UserError(
             f"reward: cannot import {name!r}: {error}; allowed python:MODULE:FUNCTION"
         ) from error

@@ -22,10 +22,8 @@ from torch import Tensor
 
 from kl_derail.budget import mixture_kl
 from kl_derail.chat import Decision, Draw, Stage, View, rollout
-from kl_derail.config import parse
 from kl_derail.ppo.agent import Agent, AgentPolicy
-from kl_derail.ppo.command import TYPES
-from kl_derail.ppo.plan import TrainOptions
+from kl_derail.ppo.command import read_options
 from kl_derail.ppo.session import open_trained
 from kl_derail.setup import BaseOptions, SceneOptions, build_stage
 
@@ -122,7 +120,7 @@ def _sprinkle(weight: Tensor, value: float) -> None:
 
 def trained(path: Path) -> Actor:
     """A run's newest agent."""
-    saved = TrainOptions(*parse(TYPES, ["--config", str(path / "config.yaml")], command="train"))
+    saved = read_options(path, "run")
     return Actor(f"trained: {path.name}", open_trained(saved, saved, path).agent)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from rich.console import Console
 
 from kl_derail.cli import main as kl_derail
-from kl_derail.ppo.folder import METRICS, SUMMARY
+from kl_derail.ppo.folder import CONFIG, METRICS, SUMMARY
 from kl_derail.transcripts import Episode, is_silent, named_path, read_episodes, spent, total_reward
 from kl_derail.transcripts.statistics import Interval, cluster_ratio, wilson
 
@@ -39,15 +39,13 @@ def command(*words: object) -> None:
 
 
 def train(run: Path, budget: float, seed: int, extra: Sequence[str]) -> None:
-    """Train a run unless it is complete."""
+    """Train a run unless it is complete; a complete run is taken as it is, whatever the options say now."""
     if (run / SUMMARY).exists():
         return
-    if (run / "checkpoints").exists():
-        command("train", "--resume", run)
+    if (run / CONFIG).exists():
+        command("train", "--resume", run, *extra)
     else:
-        command(
-            "train", "--budget", budget, "--seed", seed, "--output_dir", run, "--overwrite", *extra
-        )
+        command("train", "--budget", budget, "--seed", seed, "--output_dir", run, *extra)
 
 
 def play(run: Path, name: str, episodes: int, *words: object) -> list[Episode]:
@@ -64,7 +62,7 @@ def mean(values: Sequence[float]) -> Interval:
 
 
 def derailed_after(run: Path, share: float = 0.8) -> tuple[int, float] | None:
-    """Updates, and minutes of training, until `share` of an update's episodes were silent."""
+    """Updates, and minutes in the training loop, until `share` of an update's episodes were silent."""
     seconds = 0.0
     for line in (run / METRICS).read_text().splitlines():
         entry = json.loads(line)

@@ -83,7 +83,7 @@ TRAIN = {
     "speaker who is not in the opening": ("--speakers Teacher Pupil", "Pupil", "opening"),
     "one speaker": ("--speakers Teacher", "speakers", "two"),
     "speaker with a colon": ("--speakers Teacher: Student", "speakers", "colon"),
-    "student frozen": ("--student_temperature 0", "student_temperature", "> 0"),
+    "student frozen": ("--student_temperature 0", "student_temperature", ">= 0.001"),
     "no chats": ("--chats 0", "chats", ">= 1"),
     "half a chat": ("--chats 3.5", "chats", "3.5"),
     "unknown flag": ("--bugdet 3", "bugdet", "budget"),
@@ -118,7 +118,10 @@ TRAIN = {
     "resume with damaged checkpoints": ("--resume {root}/damaged", "agent.safetensors", "checksum"),
     "resume without checkpoints": ("--resume {root}/no_checkpoint", "checkpoint", "no_checkpoint"),
     "resume under another budget": ("--resume {root}/run --budget 3", "budget", "20.0"),
-    "resume with another configuration": ("--resume {root}/run --config {root}/type.yaml", "type.yaml", ""),
+    "resume with another configuration": ("--resume {root}/run --config {root}/type.yaml", "type.yaml", "budget"),
+    "resume under a preset": ("--resume {root}/run --preset published", "resume", "preset"),
+    "more candidates than tokens": ("--top_k 100000", "top_k", ""),
+    "reward outside its range": ("--reward python:tests.ppo.conftest:out_of_range", "reward", "0 to 1"),
     "resume and begin": ("--resume {root}/run --init_from {root}/run", "resume", "init_from"),
     "resume and overwrite": ("--resume {root}/run --overwrite", "resume", "overwrite"),
     "begin with what is no run": ("--init_from {root}/empty", "init_from", "config.yaml"),
@@ -133,6 +136,7 @@ ROLLOUT = {
     "what is no run": ("{root}/empty", "run", "config.yaml"),
     "two runs": ("{root}/run {root}/run", "run", ""),
     "damaged checkpoint": ("{root}/damaged", "agent.safetensors", "checksum"),
+    "script without end": ("{root}/run --policy script --script ok", "script", "speaker change"),
     "script without text": ("{root}/run --policy script", "script", "--script"),
     "begin at once without a script": ("{root}/run --at_once", "at_once", "script"),
     "text without script": ("{root}/run --script x", "script", "--policy"),
@@ -207,7 +211,7 @@ def test_unwritable_output(tmp_path, capsys):
     assert "output_dir" in refused("train", words, tmp_path, capsys)
 
 
-def test_a_poisoned_reward_is_no_user_error(tmp_path, monkeypatch):
+def test_a_fault_of_the_program_is_no_user_error(tmp_path, monkeypatch):
     """A fault of the program keeps its traceback."""
     monkeypatch.setattr(torch, "set_num_threads", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-_CHUNK_ELEMENTS = {"cpu": 1 << 17}
+_CHUNK_ELEMENTS = {"cpu": 1 << 16}
 _CHUNK_ELSEWHERE = 1 << 24
 _kept = threading.local()
 

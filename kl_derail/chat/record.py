@@ -13,7 +13,7 @@ from torch import Tensor
 from kl_derail.budget import k3
 from kl_derail.chat.replies import Rewards
 from kl_derail.chat.rollout import Candidates, Rollout, Stage
-from kl_derail.transcripts import EVALUATION, Episode
+from kl_derail.transcripts import Episode
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def _identity(played: Rollout, stage: Stage) -> dict[str, Any]:
     """What all episodes of a rollout share."""
     return {
         "base_fingerprint": stage.base.fingerprint,
-        "update": max(played.draw.update, EVALUATION),
+        "update": played.draw.update,
         "seed": played.draw.seed,
         "budget": played.draw.budget,
         "accounting": played.draw.accounting,

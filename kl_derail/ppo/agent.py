@@ -55,7 +55,7 @@ class Agent(nn.Module):
         """Measure mean and standard deviation of base features [N, F] and look at them in these units from now on."""
         device = features.device
         one, zero = torch.ones(1, device=device), torch.zeros(1, device=device)
-        deviation = features.std(0).clamp_min(1e-6)
+        deviation = features.std(0, unbiased=False).clamp_min(1e-6)
         self.head.set_standardisation(
             torch.cat([features.mean(0), zero]), torch.cat([deviation, one])
         )

@@ -63,8 +63,9 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint, *, keep: int = 2) -> Path
     The folder appears under its name only when every byte is on the disk.
     """
     folder = run / FOLDER / f"update-{checkpoint.progress.update:06d}"
+    for left_over in (run / FOLDER).glob(".*.partial"):
+        shutil.rmtree(left_over)
     partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     files = {
         "agent.safetensors": _tensors(checkpoint.agent),
@@ -94,21 +95,32 @@ def list_checkpoints(run: Path) -> list[Path]:
 
 
 def load_newest(run: Path, *, device: torch.device | str = "cpu") -> Checkpoint:
-    """The newest whole checkpoint of a run.
+    """The newest checkpoint of a run.
 
     Raises:
-        UserError: the run has none; names the damage of the newest.
+        UserError: the run has none, or it is damaged.
     """
     found = list_checkpoints(run)
     if not found:
         raise UserError(f"{run}: holds no checkpoint ({FOLDER}/update-*)")
+    return load_checkpoint(found[-1], device=device)
+
+
+def newest_whole(
+    run: Path, *, device: torch.device | str = "cpu"
+) -> tuple[Checkpoint, list[UserError]]:
+    """The newest checkpoint of a run that is whole, and what is wrong with the newer ones.
+
+    Raises:
+        UserError: the run has none; names the damage of the newest.
+    """
     damage: list[UserError] = []
-    for folder in reversed(found):
+    for folder in reversed(list_checkpoints(run)):
         try:
-            return load_checkpoint(folder, device=device)
+            return load_checkpoint(folder, device=device), damage
         except UserError as error:
             damage.append(error)
-    raise damage[0]
+    raise damage[0] if damage else UserError(f"{run}: holds no checkpoint ({FOLDER}/update-*)")
 
 
 def load_checkpoint(folder: Path, *, device: torch.device | str = "cpu") -> Checkpoint:

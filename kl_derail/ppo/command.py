@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,7 @@ from kl_derail.ppo.options import PRESETS
 from kl_derail.ppo.plan import TrainOptions
 from kl_derail.ppo.session import Session, open_trained
 from kl_derail.ppo.trainer import train
-from kl_derail.transcripts import Summary, named_path, read_episodes, summarise
+from kl_derail.transcripts import Summary, named_path, summarise
 
 TYPES = tuple(type(each) for each in TrainOptions())
 
@@ -33,14 +35,21 @@ def train_command(argv: Sequence[str]) -> int:
 
 def parse_train(argv: Sequence[str]) -> TrainOptions:
     """The options of a run; a resumed run begins with its own saved configuration."""
-    options = TrainOptions(*parse(TYPES, argv, command="train", presets=PRESETS))
-    if options.run.resume is None:
-        return options
-    if any(word.partition("=")[0] == "--config" for word in argv):
-        raise UserError("resume, config: choose one; a resumed run keeps its own configuration")
-    run = existing_run(options.run.resume, "resume")
-    saved = ["--config", str(run.path / CONFIG)]
-    return TrainOptions(*parse(TYPES, [*saved, *argv], command="train", presets=PRESETS))
+    given = TrainOptions(*parse(TYPES, argv, command="train", presets=PRESETS))
+    if given.run.resume is None:
+        return given
+    for flag in ("config", "preset", "init_from", "overwrite"):
+        if any(word.partition("=")[0].replace("-", "_") == f"__{flag}" for word in argv):
+            raise UserError(f"resume, {flag}: choose one; a resumed run keeps what it began with")
+    return read_options(given.run.resume, "resume", argv)
+
+
+def read_options(run: Path, flag: str, argv: Sequence[str] = ()) -> TrainOptions:
+    """The saved options of a run, which `flag` names, with the flags of a command on top."""
+    saved = existing_run(run, flag).path / CONFIG
+    return TrainOptions(
+        *parse(TYPES, ["--config", str(saved), *argv], command="train", presets=PRESETS)
+    )
 
 
 @dataclass(frozen=True)
@@ -85,16 +94,15 @@ class RolloutOptions:
 def rollout_command(argv: Sequence[str]) -> int:
     """Play a finished run's agent, its base or a script, and write the transcripts into the run."""
     (options,) = parse((RolloutOptions,), argv, command="rollout")
-    run = existing_run(options.run, "run")
-    saved = TrainOptions(*parse(TYPES, ["--config", str(run.path / CONFIG)], command="train"))
+    saved = read_options(options.run, "run")
     file = options.name or _file_name(options, saved)
-    target = named_path(run.path, file)
+    target = named_path(options.run, file)
     if target.exists() and not options.overwrite:
         raise UserError(f"name: {target} exists; choose another --name or --overwrite it")
-    session = open_trained(_played(options, saved), saved, run.path)
+    session = open_trained(_played(options, saved), saved, options.run)
     policy, label, budget = _policy(options, session)
-    session.evaluate(policy, label, budget=budget, file=file)
-    sentence = _sentence(summarise(read_episodes(target)), target)
+    found = session.evaluate(policy, label, budget=budget, file=file)
+    sentence = _sentence(summarise(found), target)
     Console().print(sentence, highlight=False, soft_wrap=True)
     return 0
 
@@ -127,11 +135,11 @@ def _policy(options: RolloutOptions, session: Session) -> tuple[Policy, str, flo
     if options.policy == "base":
         return BasePolicy(), "base", 0.0
     if options.script is not None:
-        script = session.stage.tokens_of(options.script)
-        if not script:
+        if not re.search(rf"{session.stage.scene.header.pattern}$", options.script):
             raise UserError(
-                "script: found nothing to say; a turn needs at least its speaker change"
+                f"script: {options.script!r} never hands on the word; it must end with a speaker change"
             )
+        script = session.stage.tokens_of(options.script)
         return (
             ScriptedPolicy(script, at_once=options.at_once),
             f"scripted:{options.script.strip() or 'blank'}",
@@ -146,4 +154,7 @@ def _file_name(options: RolloutOptions, saved: TrainOptions) -> str:
     length = saved.scene.length if options.length is None else options.length
     seed = saved.run.seed if options.seed is None else options.seed
     what = f"agent-b{budget:g}" if options.policy == "agent" else options.policy
+    if options.script is not None:
+        said = hashlib.sha256(options.script.encode()).hexdigest()[:6]
+        what = f"script-{said}-at-once" if options.at_once else f"script-{said}"
     return f"{what}-l{length}-n{options.episodes}-s{seed}"

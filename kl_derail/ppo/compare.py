@@ -20,7 +20,7 @@ TIMING = "time_"
 def differences(a: Path, b: Path) -> list[str]:
     """What differs between two runs, in words; empty if they are the same to the bit.
 
-    Compared are the values of metrics (without timings), transcripts that both have written, newest checkpoints and
+    Compared are the values of metrics (without timings), all transcripts, newest checkpoints and
     summaries. NaN equals NaN. Bytes of parquet files are not compared.
     """
     return [*_metrics(a, b), *_transcripts(a, b), *_checkpoints(a, b), *_summaries(a, b)]
@@ -43,12 +43,13 @@ def _metrics(a: Path, b: Path) -> Iterator[str]:
 
 
 def _transcripts(a: Path, b: Path) -> Iterator[str]:
-    theirs = {file.name: file for file in find_files(b)}
-    for file in find_files(a):
-        if file.name in theirs:
-            pairs = zip(read_episodes(file), read_episodes(theirs[file.name]), strict=False)
-            if not all(episodes_equal(one, other) for one, other in pairs):
-                yield f"transcripts: {file.name}"
+    ours, theirs = ({file.name: file for file in find_files(run)} for run in (a, b))
+    for name in sorted(ours.keys() ^ theirs.keys()):
+        yield f"transcripts: only one has {name}"
+    for name in sorted(ours.keys() & theirs.keys()):
+        one, other = read_episodes(ours[name]), read_episodes(theirs[name])
+        if len(one) != len(other) or not all(map(episodes_equal, one, other)):
+            yield f"transcripts: {name}"
 
 
 def _checkpoints(a: Path, b: Path) -> Iterator[str]:

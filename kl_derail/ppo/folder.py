@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from typing import Any
 
 from kl_derail.errors import UserError
 from kl_derail.ppo import checkpoint
-from kl_derail.transcripts import update_path
+from kl_derail.transcripts import named_path, update_path
 from kl_derail.transcripts.store import FOLDER as TRANSCRIPTS
 
 CONFIG = "config.yaml"
@@ -39,10 +40,9 @@ class RunFolder:
         Raises:
             UserError: the folder holds a run already, or something that is no folder is in the way.
         """
-        found = self._found()
-        if found and not overwrite:
+        if (self.path / CONFIG).exists() and not overwrite:
             raise UserError(
-                f"output_dir: {self.path} holds a run already ({found[0].name}); go on with"
+                f"output_dir: {self.path} holds a run already ({CONFIG}); go on with"
                 f" --resume {self.path}, replace it with --overwrite, or choose another folder"
             )
         place = next(each for each in (self.path, *self.path.absolute().parents) if each.exists())
@@ -51,12 +51,15 @@ class RunFolder:
                 f"output_dir: cannot write to {self.path}: {place} is no folder that may be written to"
             )
 
-    def create(self) -> None:
-        """Make the folder for a new run; the run that it held is deleted.
+    def create(self, *, overwrite: bool = False) -> None:
+        """Make the folder for a new run; remains of a run that it held are deleted.
+
+        Its configuration is written last, by the caller: a folder without one is no run, and may be begun anew.
 
         Raises:
-            UserError: it cannot be written.
+            UserError: it holds a run by now, or cannot be written.
         """
+        self.check_free(overwrite=overwrite)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             for place in self._found():
@@ -70,6 +73,9 @@ class RunFolder:
 
     def cut_back(self, update: int) -> None:
         """Drop what was written after `update` updates: it will be written again, the same."""
+        for name in (SUMMARY, PICTURE):
+            (self.path / name).unlink(missing_ok=True)
+        named_path(self.path, "agent").unlink(missing_ok=True)
         lines = [line for line in self.read_metrics() if line["update"] <= update]
         partial = self.path / f".{METRICS}.partial"
         partial.write_text("".join(_line(entry) for entry in lines), encoding="utf-8")
@@ -100,7 +106,7 @@ class RunFolder:
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write what the run came to."""
         partial = self.path / f".{SUMMARY}.partial"
-        partial.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+        partial.write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n", encoding="utf-8")
         partial.replace(self.path / SUMMARY)
 
 
@@ -112,4 +118,8 @@ def existing_run(path: Path, flag: str) -> RunFolder:
 
 
 def _line(entry: Mapping[str, Any]) -> str:
-    return json.dumps(entry, ensure_ascii=False) + "\n"
+    finite = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in entry.items()
+    }
+    return json.dumps(finite, ensure_ascii=False, allow_nan=False) + "\n"

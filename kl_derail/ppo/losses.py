@@ -13,7 +13,7 @@ class PolicyLoss(NamedTuple):
 
     Attributes:
         loss: clipped surrogate, to be minimised.
-        clipped: whether the clip was active.
+        clipped: whether the ratio lies outside the clip range.
         approx_kl: the k3 estimate of KL(old || new) in nats, without gradient.
     """
 

@@ -129,14 +129,3 @@ class RunOptions:
     trackers: list[str] = option(
         [], "accelerate trackers besides metrics.jsonl: tensorboard, wandb, trackio ..."
     )
-
-    def __post_init__(self) -> None:
-        """Refuse contradictions."""
-        if self.resume is not None and self.init_from is not None:
-            raise UserError(
-                "resume, init_from: choose one; resume goes on with a run, init_from starts a new one"
-            )
-        if self.resume is not None and self.overwrite:
-            raise UserError(
-                "resume, overwrite: choose one; overwrite would delete the run to go on with"
-            )

@@ -61,27 +61,31 @@ def rate_factor(ppo: PPOOptions, run: RunOptions, progress: Progress) -> float:
 
 def run_id(options: TrainOptions, fingerprint: str) -> str:
     """Twelve hexadecimal digits over all that shapes the run's numbers: equal runs have equal names."""
-    shaping = {
-        name: value for name, value in as_mapping(*options).items() if name not in MAY_CHANGE
-    }
+    free = may_change(options.ppo)
+    shaping = {name: value for name, value in as_mapping(*options).items() if name not in free}
     text = json.dumps([shaping, fingerprint], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-MAY_CHANGE = frozenset(
+def may_change(ppo: PPOOptions) -> frozenset[str]:
+    """Options that do not shape the numbers of a run, so that they may differ when it is resumed.
+
+    Under a linear schedule the learning rates depend on `total_tokens`; it may not change then.
+    """
+    return NOT_SHAPING | ({"total_tokens"} if ppo.lr_schedule == "constant" else frozenset())
+
+
+NOT_SHAPING = frozenset(
     {
         "checkpoint_every",
-        "eval_episodes",
-        "init_from",
         "keep_checkpoints",
         "max_updates",
         "output_dir",
         "overwrite",
         "resume",
         "top_k",
-        "total_tokens",
         "trackers",
         "transcripts_every",
     }
 )
-"""Options that do not shape what a resumed run has done so far."""
+"""Options of how long a run goes on, and of what it writes where."""

@@ -15,7 +15,7 @@ from kl_derail.ppo.session import Session
 from kl_derail.ppo.trackers import start_trackers
 
 LIVE = (
-    "[bold]{reward_mean:5.2f}[/] reward  {silent_episode_fraction:4.0%} silent  {empty_turn_fraction:4.0%} empty  "
+    "[bold]{reward_mean:5.2f}[/] reward  {silent_episode_fraction:4.0%} silent  {empty} empty  "
     "{kl_mean:5.2f}/{budget:.2f} nats  {time_tokens_per_second:,.0f} tokens/s"
 )
 """The figures that matter while one waits."""
@@ -69,12 +69,12 @@ class Reporter:
 
     def __call__(self, entry: Mapping[str, Any]) -> None:
         """Show a line of the metrics."""
-        shown = {name: float("nan") if value is None else value for name, value in entry.items()}
-        live = LIVE.format_map(shown)
+        empty = entry["empty_turn_fraction"]
+        live = LIVE.format(**entry, empty="   -" if empty is None else f"{empty:4.0%}")
         self._progress.update(
             self._task, completed=entry["agent_tokens"], update=entry["update"], live=live
         )
-        if not self._console.is_terminal and entry["update"] % self._every in {0, 1}:
+        if not self._console.is_terminal and entry["update"] % self._every == 0:
             self._console.print(
                 f"update {entry['update']:4d}  {live}", highlight=False, soft_wrap=True
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ from kl_derail.ppo import checkpoint
 from kl_derail.ppo.agent import Agent
 from kl_derail.ppo.checkpoint import Checkpoint, Progress
 from kl_derail.ppo.folder import CONFIG, SUMMARY, RunFolder, existing_run
-from kl_derail.ppo.plan import MAY_CHANGE, TrainOptions, is_done, run_id
+from kl_derail.ppo.plan import TrainOptions, is_done, may_change, run_id
 from kl_derail.ppo.trackers import check_trackers
 from kl_derail.ppo.update import make_optimiser
 from kl_derail.reward import ReplyScorer
@@ -100,39 +101,43 @@ class Session:
             )
         ]
 
-    def evaluate(
-        self,
-        policy: Policy,
-        label: str,
-        *,
-        budget: float,
-        file: str | None = None,
-        keep_samples: bool = False,
-    ) -> list[Rollout]:
-        """Play `eval_episodes` of a policy without training, and write their transcripts.
+    def play(self, policy: Policy, *, budget: float, keep_samples: bool = False) -> list[Rollout]:
+        """Play `eval_episodes` of a policy without training, under the run's accounting.
 
         Args:
             policy: who chooses the agent's tokens.
-            label: what the transcripts call it ("agent", "base", "scripted:NAME").
             budget: nats an episode.
-            file: name of the transcript file; None: the label.
             keep_samples: keep features and base log-probabilities in the rollouts.
         """
         run = self.options.run
-        rollouts = list(
+        return list(
             play(
                 self.stage,
                 policy,
                 run.eval_episodes,
                 seed=run.seed,
                 budget=budget,
+                accounting=self.options.budget.accounting,
                 chats=run.chats,
                 keep_samples=keep_samples,
                 top_k=run.top_k,
             )
         )
-        write_episodes(named_path(self.folder.path, file or label), self.episodes(rollouts, label))
-        return rollouts
+
+    def evaluate(
+        self, policy: Policy, label: str, *, budget: float, file: str | None = None
+    ) -> list[Episode]:
+        """Play a policy and write its transcripts.
+
+        Args:
+            policy: who chooses the agent's tokens.
+            label: what the transcripts call it ("agent", "base", "scripted:NAME").
+            budget: nats an episode.
+            file: name of the transcript file; None: the label.
+        """
+        episodes = self.episodes(self.play(policy, budget=budget), label)
+        write_episodes(named_path(self.folder.path, file or label), episodes)
+        return episodes
 
 
 def open_session(options: TrainOptions) -> Session:
@@ -152,10 +157,16 @@ def open_session(options: TrainOptions) -> Session:
         what = f"init_from: {options.run.init_from}"
         session.check_base(source, what)
         checkpoint.restore_agent(session.agent, source, what)
-    folder.create()
-    save_resolved(folder.path / CONFIG, *options, command="train")
-    _meet_base(session, standardise=options.ppo.standardise and source is None)
+    standardise = options.ppo.standardise and source is None
+    rollouts = session.play(BasePolicy(), budget=0.0, keep_samples=standardise)
+    if standardise:
+        seen = [each.samples.view.features for each in rollouts if each.samples is not None]
+        session.agent.standardise(torch.cat(seen))
+    episodes = session.episodes(rollouts, "base")
+    folder.create(overwrite=options.run.overwrite)
+    write_episodes(named_path(folder.path, "base"), episodes)
     session.save()
+    _save_options(options, folder)
     return session
 
 
@@ -177,7 +188,11 @@ def open_trained(options: TrainOptions, saved: TrainOptions, path: Path) -> Sess
 def _resume(options: TrainOptions, path: Path) -> Session:
     folder = existing_run(path, "resume")
     _check_unchanged(options, folder)
-    found = checkpoint.load_newest(path)
+    found, damage = checkpoint.newest_whole(path)
+    for each in damage:
+        print(
+            f"kl-derail train: warning: {each}; going on from an older checkpoint", file=sys.stderr
+        )
     if is_done(options.run, found.progress) and (path / SUMMARY).exists():
         raise UserError(
             f"resume: {path} is complete after {found.progress.update} updates and"
@@ -186,8 +201,7 @@ def _resume(options: TrainOptions, path: Path) -> Session:
     session = _assemble(options, folder)
     session.restore(found, f"resume: {path}")
     folder.cut_back(found.progress.update)
-    saved = options._replace(run=dataclasses.replace(options.run, resume=None))
-    save_resolved(path / CONFIG, *saved, command="train")
+    _save_options(options, folder)
     return session
 
 
@@ -223,12 +237,10 @@ def make_agent(options: TrainOptions, stage: Stage) -> Agent:
         )
 
 
-def _meet_base(session: Session, *, standardise: bool) -> None:
-    """Play the base: its transcripts are the "before", its features the agent's units."""
-    rollouts = session.evaluate(BasePolicy(), "base", budget=0.0, keep_samples=standardise)
-    if standardise:
-        seen = [each.samples.view.features for each in rollouts if each.samples is not None]
-        session.agent.standardise(torch.cat(seen))
+def _save_options(options: TrainOptions, folder: RunFolder) -> None:
+    """Write the configuration without what was meant for one command only: it goes with the run from now on."""
+    run = dataclasses.replace(options.run, resume=None, overwrite=False)
+    save_resolved(folder.path / CONFIG, *options._replace(run=run), command="train")
 
 
 def _output(options: TrainOptions) -> Path:
@@ -247,7 +259,7 @@ def _check_unchanged(options: TrainOptions, folder: RunFolder) -> None:
     """Refuse a resume under options that would have made another run."""
     saved = yaml.safe_load((folder.path / CONFIG).read_text(encoding="utf-8"))
     for name, value in as_mapping(*options).items():
-        if name not in MAY_CHANGE and name in saved and saved[name] != value:
+        if name not in may_change(options.ppo) and name in saved and saved[name] != value:
             raise UserError(
                 f"resume: {name} was {saved[name]} in {folder.path}, found {value}; it cannot change within a run"
             )

@@ -117,9 +117,9 @@ def timings(seconds: dict[str, float], episodes: list[Episode]) -> dict[str, flo
 def finish(session: Session, console: Console) -> None:
     """Play the trained agent at its full budget; write and show what the run came to."""
     budget = session.options.budget.budget
-    session.evaluate(AgentPolicy(session.agent), "agent", budget=budget)
     path = session.folder.path
-    before, after = (read_episodes(named_path(path, name)) for name in ("base", "agent"))
+    before = read_episodes(named_path(path, "base"))
+    after = session.evaluate(AgentPolicy(session.agent), "agent", budget=budget)
     files = {
         "run": path,
         "curves": path / METRICS,

@@ -47,7 +47,7 @@ class Batch(NamedTuple):
 
 @dataclass
 class UpdateStats:
-    """Means over the samples of the last epoch (losses) or over all steps of the optimiser (norms)."""
+    """Means over the samples of the last epoch; gradient norms, before clipping, of its last minibatch."""
 
     policy_loss: float = math.nan
     value_loss: float = math.nan
@@ -150,16 +150,19 @@ def _step(
     """One step of the optimiser; the minibatch is worked through in pieces and its gradient summed."""
     optimiser.zero_grad(set_to_none=True)
     figures = torch.zeros(len(FIGURES), dtype=torch.float64)
-    chosen = [batch.pick(rows) for rows in pieces]
-    samples = sum(each.size for each in chosen)
-    for each in chosen:
-        terms = loss_terms(agent, each, options)
+    samples = sum(_count(rows) for rows in pieces)
+    for rows in pieces:
+        terms = loss_terms(agent, batch.pick(rows), options)
         (terms.loss / samples).backward()
         figures += terms.figures.cpu()
     stats.grad_norm_actor = _clip(agent.head, options.grad_norm_actor)
     stats.grad_norm_critic = _clip(agent.critic, options.grad_norm_critic)
     optimiser.step()
     return figures
+
+
+def _count(rows: Rows) -> int:
+    return rows.stop - rows.start if isinstance(rows, slice) else len(rows)
 
 
 def loss_terms(agent: Agent, batch: Batch, options: PPOOptions) -> Terms:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from kl_derail.errors import UserError
+
 Scorer = Callable[[list[str]], Sequence[float]]
 """Any function from texts to scores in [0, 1]."""
 
@@ -36,7 +38,7 @@ class ReplyScorer:
         """The score of each text.
 
         Raises:
-            ValueError: the scoring function gave no score in [0, 1] for some text.
+            UserError: the scoring function gave no score in [0, 1] for some text.
         """
         if len(self._cache) > self._capacity:
             self._cache.clear()
@@ -65,10 +67,13 @@ class ReplyScorer:
 
 
 def _checked(texts: Sequence[str], scores: Sequence[float]) -> dict[str, float]:
-    given = [float(score) for score in scores]
+    try:
+        given = [float(score) for score in scores]
+    except (TypeError, ValueError) as error:
+        raise UserError(f"reward: found {scores!r}, expected a number for each text") from error
     if len(given) != len(texts):
-        raise ValueError(f"the reward gave {len(given)} scores for {len(texts)} texts")
+        raise UserError(f"reward: found {len(given)} scores for {len(texts)} texts")
     for text, score in zip(texts, given, strict=True):
         if not 0 <= score <= 1:
-            raise ValueError(f"the reward of {text!r} is {score}, allowed 0 to 1")
+            raise UserError(f"reward: the score of {text!r} is {score}, allowed 0 to 1")
     return dict(zip(texts, given, strict=True))

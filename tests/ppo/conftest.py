@@ -30,3 +30,8 @@ def finished_run(tmp_path_factory) -> Path:
     """A finished small run; read only."""
     place = tmp_path_factory.mktemp("runs") / "finished"
     return train(parse_train([*SMALL, "--output_dir", str(place), "--max_updates", "2"]))
+
+
+def out_of_range(texts):
+    """A reward function that breaks its promise."""
+    return [2.0 for _ in texts]

@@ -11,6 +11,7 @@ from kl_derail.ppo.checkpoint import (
     list_checkpoints,
     load_checkpoint,
     load_newest,
+    newest_whole,
     save_checkpoint,
 )
 
@@ -80,7 +81,11 @@ def test_damage_is_found_and_the_newest_whole_one_wins(tmp_path, name, damage):
         (folder / name).write_bytes(content)
     with pytest.raises(UserError, match=name):
         load_checkpoint(folder)
-    assert load_newest(tmp_path).progress.update == 1
+    with pytest.raises(UserError, match=name):
+        load_newest(tmp_path)
+    found, wrong = newest_whole(tmp_path)
+    assert found.progress.update == 1
+    assert [name in str(each) for each in wrong] == [True]
 
 
 def test_another_format_is_refused(tmp_path):

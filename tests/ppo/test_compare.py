@@ -53,6 +53,15 @@ def test_transcripts_count(finished_run, twin):
     assert differences(finished_run, twin) == ["transcripts: agent.parquet"]
 
 
+def test_missing_files_and_episodes_count(finished_run, twin):
+    write_episodes(named_path(twin, "agent"), read_episodes(named_path(twin, "agent"))[:3])
+    (twin / "transcripts/update-000001.parquet").unlink()
+    assert differences(finished_run, twin) == [
+        "transcripts: only one has update-000001.parquet",
+        "transcripts: agent.parquet",
+    ]
+
+
 @pytest.mark.parametrize("part", ["agent", "optimiser", "rewards"])
 def test_checkpoints_count(finished_run, twin, part):
     found = load_newest(twin)

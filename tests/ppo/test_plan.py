@@ -4,7 +4,15 @@ import pytest
 
 from kl_derail.ppo.checkpoint import Progress
 from kl_derail.ppo.options import BudgetOptions, PPOOptions, RunOptions
-from kl_derail.ppo.plan import TrainOptions, budget_in_force, is_done, rate_factor, resolve, run_id
+from kl_derail.ppo.plan import (
+    TrainOptions,
+    budget_in_force,
+    is_done,
+    may_change,
+    rate_factor,
+    resolve,
+    run_id,
+)
 
 
 def test_the_budget_rises_linearly_and_stays():
@@ -41,3 +49,18 @@ def test_equal_runs_have_equal_names_wherever_they_are_written():
     other = options._replace(run=RunOptions(seed=1))
     assert run_id(options, "f") == run_id(moved, "f") != run_id(other, "f")
     assert run_id(options, "f") != run_id(options, "g")
+
+
+def test_a_linear_schedule_binds_the_run_to_its_length():
+    constant, linear = (PPOOptions(lr_schedule=schedule) for schedule in ("constant", "linear"))
+    assert "total_tokens" in may_change(constant)
+    assert "total_tokens" not in may_change(linear)
+
+
+def test_what_shapes_the_start_is_part_of_the_name():
+    options = resolve(TrainOptions())
+    names = {
+        run_id(options._replace(run=run), "f")
+        for run in (RunOptions(), RunOptions(eval_episodes=7), RunOptions(init_from=Path("a")))
+    }
+    assert len(names) == 3

@@ -184,3 +184,75 @@ def test_checkpoints_hold_no_pickles(finished_run):
         }
     newest = list_checkpoints(finished_run)[-1]
     assert safetensors.torch.load_file(newest / "agent.safetensors")
+
+
+def test_an_overwritten_run_can_be_resumed_and_repeated(small_run, tmp_path):
+    run = small_run("run", "--max_updates", "1")
+    small_run("run", "--max_updates", "1", "--overwrite", "--seed", "5")
+    train(parse_train(["--resume", str(run), "--max_updates", "2"]))
+    words = ["--config", str(run / "config.yaml"), "--output_dir", str(tmp_path / "again")]
+    assert differences(run, train(parse_train(words))) == []
+
+
+def test_a_published_run_ends_even_if_it_wants_to_overspend(small_run, monkeypatch):
+    """Evaluated under its own accounting: under expected accounting its target would exceed what is left."""
+    real = trainer.open_session
+
+    def spends_at_once(options):
+        session = real(options)
+        session.agent.head.linear.bias.data[0] = 5.0
+        session.agent.head.linear.weight.data[1:].normal_(
+            generator=torch.Generator().manual_seed(0)
+        )
+        return session
+
+    monkeypatch.setattr(trainer, "open_session", spends_at_once)
+    run = small_run("run", "--preset", "published", "--chats", "8", "--update_tokens", "0",
+                    "--ramp_tokens", "0", "--max_updates", "1")  # fmt: skip
+    assert {each.accounting for each in read_episodes(run / "transcripts/agent.parquet")} == {
+        "realised"
+    }
+
+
+@pytest.mark.parametrize(
+    "mistake", [["--top_k", "100000"], ["--reward", "python:tests.ppo.conftest:out_of_range"]]
+)
+def test_overwriting_deletes_nothing_before_the_new_run_has_begun(small_run, mistake):
+    run = small_run("run", "--max_updates", "1")
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with pytest.raises(UserError):
+        small_run("run", "--overwrite", *mistake)
+    assert before == {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+
+
+def test_a_run_killed_before_it_began_can_be_begun_again(small_run, monkeypatch):
+    monkeypatch.setattr(Session, "save", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        small_run("run", "--max_updates", "1")
+    monkeypatch.undo()
+    small_run("run", "--max_updates", "1")
+
+
+def test_a_warm_start_can_be_resumed(small_run, tmp_path, monkeypatch):
+    source = small_run("source", "--max_updates", "1")
+    whole = small_run("whole", "--init_from", str(source), "--max_updates", "2")
+    grown = small_run("grown", "--init_from", str(source), "--max_updates", "1")
+    train(parse_train(["--resume", str(grown), "--max_updates", "2"]))
+    assert [each for each in differences(whole, grown) if "update-" not in each] == []
+
+
+def test_a_resumed_run_says_nothing_of_its_former_end(small_run, monkeypatch):
+    run = small_run("run", "--max_updates", "1")
+    monkeypatch.setattr(trainer, "finish", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train(parse_train(["--resume", str(run), "--max_updates", "2"]))
+    monkeypatch.undo()
+    assert not (run / "summary.json").exists()
+    train(parse_train(["--resume", str(run)]))
+    assert json.loads((run / "summary.json").read_text())["updates"] == 2
+
+
+def test_every_line_of_the_log_is_json_in_the_strict_sense(small_run):
+    run = small_run("run", "--max_updates", "1", "--length", "30")
+    for line in (run / "metrics.jsonl").read_text().splitlines():
+        json.loads(line, parse_constant=lambda name: pytest.fail(f"found {name}"))
