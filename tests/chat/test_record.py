@@ -22,7 +22,7 @@ from kl_derail.chat import (
     rollout,
     score_replies,
 )
-from kl_derail.transcripts import (
+from kl_derail.transcripts import EVALUATION, (
     Episode,
     episodes_equal,
     read_episodes,
@@ -152,9 +152,9 @@ def test_survives_the_file(log: Log, tmp_path: Path) -> None:
 
 def test_without_value_and_candidates(models: Models) -> None:
     stage = models.stage("gpt2", length=30)
-    played = rollout(stage, BasePolicy(), Draw(0, -5, range(1), 0.0))
+    played = rollout(stage, BasePolicy(), Draw(0, EVALUATION, range(1), 0.0))
     rewards = score_replies(played, stage.scene, lambda texts: [0.5] * len(texts))
     (episode,) = record(played, stage, rewards, Origin("run", "base"))
-    assert episode.update == -1, "every evaluation is -1 in the log"
+    assert episode.update == EVALUATION
     assert np.isnan(episode.value).all()
     assert all(len(row) == 0 for row in episode.top_base_ids)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from kl_derail.errors import UserError
 from kl_derail.reward import ReplyScorer
 
 
@@ -59,14 +60,14 @@ def test_no_texts_ask_nothing() -> None:
 
 @pytest.mark.parametrize("answers", [(0.5,), (0.5, 0.5, 0.5)])
 def test_a_wrong_number_of_scores(answers: tuple[float, ...]) -> None:
-    with pytest.raises(ValueError, match=rf"gave {len(answers)} scores for 2 texts"):
+    with pytest.raises(UserError, match=rf"found {len(answers)} scores for 2 texts"):
         ReplyScorer(Asked(*answers))(["a", "b"])
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, -0.001, 1.001])
 def test_scores_beyond_the_unit_interval(bad: float) -> None:
     scorer = ReplyScorer(Asked(0.5, bad))
-    with pytest.raises(ValueError, match=r"the reward of 'b' is .*, allowed 0 to 1"):
+    with pytest.raises(UserError, match=r"the score of 'b' is .*, allowed 0 to 1"):
         scorer(["a", "b"])
     assert not scorer.cache, "nothing of a bad answer is kept"
 
