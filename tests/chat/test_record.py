@@ -22,7 +22,8 @@ from kl_derail.chat import (
     rollout,
     score_replies,
 )
-from kl_derail.transcripts import EVALUATION, (
+from kl_derail.transcripts import (
+    EVALUATION,
     Episode,
     episodes_equal,
     read_episodes,
