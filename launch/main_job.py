@@ -84,6 +84,8 @@ def study(run: Path, peer: Path, budget: float, seed: int, episodes: int) -> dic
         name: np.array([total_reward(each) for each in found]) for name, found in scripts.items()
     }
     best = max(rewards, key=lambda name: float(rewards[name].mean()))
+    cost = {name: mean([spent(each).expected for each in found]) for name, found in scripts.items()}
+    paid = [name for name in rewards if cost[name].estimate <= budget]
     own = np.array([total_reward(each) for each in agent])
     over = [spent(each).expected - each.budget for each in agent]
     return {
@@ -96,10 +98,10 @@ def study(run: Path, peer: Path, budget: float, seed: int, episodes: int) -> dic
         "reward_base": mean([total_reward(each) for each in base]),
         "best_script": best,
         "reward_script": {name: mean(values) for name, values in rewards.items()},
-        "cost_script": {
-            name: mean([spent(e).expected for e in found]) for name, found in scripts.items()
-        },
+        "cost_script": cost,
         "reward_over_script": cluster_ratio(own, rewards[best]),
+        "best_paid": max(paid, key=lambda name: float(rewards[name].mean()), default=None),
+        "reward_over_paid": min((cluster_ratio(own, rewards[name]) for name in paid), default=None),
         "worst_overspend": max(over),
         "derailed_after": derailed_after(run),
     }
@@ -109,8 +111,9 @@ def show(rows: Sequence[dict[str, object]]) -> str:
     """A Markdown table, a run a line."""
     lines = [
         "| budget | seed | silent episodes | base | reward | best script | reward / script "
+        "| best script that the budget pays | reward / that "
         "| 80 % silent after | worst overspend |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "|" + " --- |" * 11,
     ]
     for row in rows:
         after = row["derailed_after"]
@@ -119,13 +122,16 @@ def show(rows: Sequence[dict[str, object]]) -> str:
         lines.append(
             f"| {row['budget']:g} | {row['seed']} | {percent(row['silent'])} | {percent(row['silent_base'])} "
             f"| {number(row['reward'])} | {best} {number(row['reward_script'][best])} "  # type: ignore[index]
-            f"| {percent(row['reward_over_script'])} | {when} | {row['worst_overspend']:.1e} |"
+            f"| {percent(row['reward_over_script'])} | {row['best_paid']} "
+            f"| {percent(row['reward_over_paid'])} | {when} | {row['worst_overspend']:.1e} |"
         )
     return "\n".join(lines) + "\n"
 
 
 def percent(found: object) -> str:
-    """An interval in per cent."""
+    """An interval in per cent; nothing where there is none."""
+    if found is None:
+        return "-"
     value = Interval(*found)  # type: ignore[misc]
     return f"{100 * value.estimate:.1f} % ({100 * value.low:.1f} to {100 * value.high:.1f})"
 
