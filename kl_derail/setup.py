@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from types import MappingProxyType
+from typing import Final, Literal
 
 import torch
 import transformers
@@ -16,10 +18,13 @@ from kl_derail import embedded
 from kl_derail.base import load_base
 from kl_derail.chat import Scene, Stage
 from kl_derail.config import option
-from kl_derail.errors import UserError
+from kl_derail.embedded.trusted import GRAMMAR
+from kl_derail.errors import UserError, did_you_mean
 from kl_derail.reward import ReplyScorer, Scorer, SentimentModel
 
 EMBEDDED = "embedded"
+BUILT_IN: Final = MappingProxyType({EMBEDDED: "derails", "embedded-control": "control"})
+"""The names of the shipped bases and the variants of the embedded world that they are."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,9 @@ class BaseOptions:
     """The frozen language model."""
 
     base: str = option(
-        EMBEDDED, "hub id or folder of a causal language model; embedded: the built-in one"
+        EMBEDDED,
+        "hub id or folder of a causal language model; embedded: the built-in one; "
+        "embedded-control: the built-in one to which a teacher's silence stays dear",
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = option(
         "auto", "precision of the base; auto: float32 on CPU, as stored elsewhere"
@@ -97,10 +104,19 @@ def build_stage(base: BaseOptions, scene: SceneOptions, *, feature_layers: int) 
     """Load the base and make the scene; user errors before anything slow where possible."""
     quiet_libraries()
     made = build_scene(base, scene)
-    folder = str(embedded.base_path()) if base.base == EMBEDDED else base.base
+    variant = BUILT_IN.get(base.base)
     loaded = load_base(
-        folder, dtype=base.dtype, quantization=base.quantization, device=choose_device(base)
+        str(embedded.base_path(variant)) if variant else base.base,
+        dtype=base.dtype,
+        quantization=base.quantization,
+        device=choose_device(base),
     )
+    if loaded.trusted_policy not in ("", GRAMMAR):
+        print(
+            f"kl-derail: warning: the base imitates the trusted policy {loaded.trusted_policy}, this "
+            f"program knows {GRAMMAR}: impossible turns are not measured",
+            file=sys.stderr,
+        )
     return Stage(loaded, made, feature_layers)
 
 
@@ -110,10 +126,11 @@ def quiet_libraries() -> None:
 
 
 def build_scene(base: BaseOptions, scene: SceneOptions) -> Scene:
-    """The scene; the built-in opening belongs to the built-in base."""
-    if scene.opening is None and base.base != EMBEDDED:
+    """The scene; the built-in opening belongs to bases that imitate the built-in teacher."""
+    if scene.opening is None and not _of_our_world(base.base):
         raise UserError(
-            f"opening: needed with --base {base.base}; only the built-in base has one of its own"
+            f"opening: needed with --base {base.base}; only bases of the built-in world have one"
+            f"{did_you_mean(base.base, tuple(BUILT_IN))}"
         )
     return Scene(
         opening=embedded.OPENING if scene.opening is None else scene.opening,
@@ -123,6 +140,17 @@ def build_scene(base: BaseOptions, scene: SceneOptions) -> Scene:
         student_temperature=scene.student_temperature,
         max_reply_tokens=scene.max_reply_tokens,
     )
+
+
+def _of_our_world(name: str) -> bool:
+    """Whether the base is built in, or a folder that names the trusted policy we know."""
+    config = Path(name).expanduser() / "config.json"
+    if name in BUILT_IN or not config.is_file():
+        return name in BUILT_IN
+    try:
+        return bool(json.loads(config.read_text(encoding="utf-8")).get("trusted_policy") == GRAMMAR)
+    except (ValueError, AttributeError):
+        return False  # what is wrong with the file is for the loader to say
 
 
 def build_reward(options: RewardOptions, device: torch.device) -> ReplyScorer:

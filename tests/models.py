@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -192,6 +193,17 @@ def save_classifier(folder: Path, labels: tuple[str, ...] = ("NEGATIVE", "POSITI
         model = transformers.DistilBertForSequenceClassification(config)
     model.save_pretrained(folder)
     fast.save_pretrained(folder)
+    return folder
+
+
+def copy_embedded(folder: Path, trusted_policy: str | None) -> Path:
+    """A copy of the embedded base whose configuration names this trusted policy, or none."""
+    shutil.copytree(base_path(), folder)
+    config = json.loads((folder / "config.json").read_text())
+    config.pop("trusted_policy", None)
+    if trusted_policy is not None:
+        config["trusted_policy"] = trusted_policy
+    (folder / "config.json").write_text(json.dumps(config))
     return folder
 
 

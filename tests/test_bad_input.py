@@ -41,6 +41,9 @@ def _models(root: Path) -> None:
         weights.get("lm_head.weight", weights["model.embed_tokens.weight"]) + 1e-3
     )
     save_file(weights, root / "other_base/model.safetensors", metadata={"format": "pt"})
+    config = json.loads((root / "other_base/config.json").read_text())
+    del config["trusted_policy"]  # or the built-in opening would be its own
+    (root / "other_base/config.json").write_text(json.dumps(config))
     shutil.copytree(embedded.base_path(), root / "corrupt_base")
     (root / "corrupt_base/model.safetensors").write_bytes(b"\0" * 64)
     shutil.copytree(embedded.base_path(), root / "no_tokenizer")

@@ -12,6 +12,7 @@ import torch
 
 from kl_derail import embedded
 from kl_derail.chat import BasePolicy, Draw, rollout
+from kl_derail.embedded.trusted import GRAMMAR
 from kl_derail.errors import UserError
 from kl_derail.setup import (
     BaseOptions,
@@ -22,7 +23,7 @@ from kl_derail.setup import (
     build_stage,
     choose_device,
 )
-from tests.models import OPENING, Models, save_classifier
+from tests.models import OPENING, Models, copy_embedded, save_classifier
 
 CPU = torch.device("cpu")
 
@@ -61,6 +62,40 @@ def test_another_base_needs_an_opening() -> None:
     with pytest.raises(UserError) as caught:
         build_scene(BaseOptions(base="owner/name"), SceneOptions())
     refused(caught, "opening: needed with --base owner/name")
+    with pytest.raises(UserError) as caught:
+        build_scene(BaseOptions(base="embedded-controll"), SceneOptions())
+    refused(caught, "did you mean embedded-control")
+
+
+def test_bases_of_the_built_in_world_have_its_opening(tmp_path: Path) -> None:
+    folder = copy_embedded(tmp_path / "base", GRAMMAR)
+    for name in ("embedded", "embedded-control", str(folder)):
+        assert build_scene(BaseOptions(base=name), SceneOptions()).opening == embedded.OPENING
+    (folder / "config.json").write_text("[")
+    with pytest.raises(UserError):
+        build_scene(BaseOptions(base=str(folder)), SceneOptions())
+
+
+def test_the_control_is_another_base() -> None:
+    options = BaseOptions(base="embedded-control", device="cpu")
+    stage = build_stage(options, SceneOptions(length=64), feature_layers=1)
+    assert stage.base.name == str(embedded.base_path("control"))
+    assert stage.base.trusted_policy == GRAMMAR
+
+
+@pytest.mark.parametrize("name", [None, GRAMMAR, "tutoring-0"])
+def test_a_base_with_another_trusted_policy_is_played_and_told_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str | None
+) -> None:
+    folder = copy_embedded(tmp_path / "base", name)
+    base = BaseOptions(base=str(folder), device="cpu")
+    build_stage(base, SceneOptions(opening=OPENING), feature_layers=1)
+    said = capsys.readouterr().err
+    if name != "tutoring-0":
+        assert said == ""
+        return
+    assert said.count("\n") == 1
+    assert "the trusted policy tutoring-0, this program knows tutoring-" in said
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,11 @@ class BaseModel:
         longest = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         return None if longest is None else int(longest)
 
+    @property
+    def trusted_policy(self) -> str:
+        """The exact policy that the model imitates, as its configuration names it; empty if none."""
+        return str(getattr(self.model.config, "trusted_policy", None) or "")
+
 
 def load_base(
     name: str,

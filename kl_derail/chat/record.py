@@ -63,6 +63,7 @@ def _identity(played: Rollout, stage: Stage) -> dict[str, Any]:
     """What all episodes of a rollout share."""
     return {
         "base_fingerprint": stage.base.fingerprint,
+        "trusted_policy": stage.base.trusted_policy,
         "update": played.draw.update,
         "seed": played.draw.seed,
         "budget": played.draw.budget,

@@ -26,9 +26,13 @@ OPENING: Final = (
 _ASSETS = Path(__file__).parent / "assets"
 
 
-def base_path() -> Path:
-    """The folder of the tiny `MixtralForCausalLM` and its tokenizer."""
-    return _ASSETS / "base"
+def base_path(variant: str = "derails") -> Path:
+    """The folder of a tiny `MixtralForCausalLM` and its tokenizer.
+
+    Args:
+        variant: `derails`, or `control`, to which silence of a teacher stays dear.
+    """
+    return _ASSETS / variant
 
 
 def sentiment_path() -> Path:

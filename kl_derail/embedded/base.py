@@ -33,11 +33,10 @@ class BaseConfig:
     layers: int = field(default=4, metadata={"help": "decoder layers"})
     experts: int = field(default=4, metadata={"help": "experts a layer, two of them active"})
     positions: int = field(default=1024, metadata={"help": "longest context in tokens"})
-    documents: int = field(default=9_500, metadata={"help": "documents of the corpus"})
-    steps: int = field(default=2000, metadata={"help": "optimiser steps"})
+    steps: int = field(default=1300, metadata={"help": "optimiser steps"})
     batch: int = field(default=8, metadata={"help": "windows a step"})
     window: int = field(default=512, metadata={"help": "tokens of a training window"})
-    learning_rate: float = field(default=2.5e-3, metadata={"help": "peak learning rate of AdamW"})
+    learning_rate: float = field(default=4.5e-3, metadata={"help": "peak learning rate of AdamW"})
     warmup: int = field(default=100, metadata={"help": "steps of linear warm-up"})
 
 
@@ -67,6 +66,7 @@ def new_model(config: BaseConfig, end_id: int) -> MixtralForCausalLM:
         num_local_experts=config.experts,
         num_experts_per_tok=2,
         max_position_embeddings=config.positions,
+        rope_parameters={"rope_type": "default", "rope_theta": 1e4},
         sliding_window=None,
         router_aux_loss_coef=0.01,
         bos_token_id=None,
@@ -79,11 +79,11 @@ def new_model(config: BaseConfig, end_id: int) -> MixtralForCausalLM:
 
 
 def learning_rate(config: BaseConfig, step: int) -> float:
-    """Linear warm-up, then a cosine down to 3 % of the peak, by steps and never by the clock."""
+    """Linear warm-up, then a cosine down to 1 % of the peak, by steps and never by the clock."""
     if step < config.warmup:
         return config.learning_rate * (step + 1) / config.warmup
     done = (step - config.warmup) / max(1, config.steps - config.warmup)
-    return config.learning_rate * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * done)))
+    return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
 def windows(stream: Ids, starts: Ids, length: int) -> torch.Tensor:

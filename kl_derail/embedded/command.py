@@ -14,11 +14,14 @@ ACTIONS = ("build",)
 def embedded_command(argv: Sequence[str]) -> int:
     """`embedded build`: make corpus, tokenizers, base and classifier anew."""
     action = argv[0] if argv else "nothing"
+    if action in ("-h", "--help"):
+        print(f"usage: kl-derail embedded {{{','.join(ACTIONS)}}} [--help] [options]")
+        return 0
     if action not in ACTIONS:
         raise UserError(
             f"found {action}, allowed {', '.join(ACTIONS)}{did_you_mean(action, ACTIONS)}"
         )
     (config,) = parse((EmbeddedBuildConfig,), argv[1:], command="embedded build")
     built = build(config)
-    print(f"wrote {built.base} and {built.sentiment} (corpus {built.corpus_sha256[:12]})")
+    print("wrote", " and ".join(str(path) for path in (built.base, built.sentiment) if path))
     return 0

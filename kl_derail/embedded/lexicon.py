@@ -243,55 +243,23 @@ ANSWERS: tuple[str, ...] = (
     "Maybe they {fact}.",
     "I know that {noun} {fact}.",
 )  # fmt: skip
+"""How a student says a fact."""
 
-QUESTIONS: dict[int, tuple[str, ...]] = {
-    1: (
-        "That was very good, {name}. What else do you know about {noun}?",
-        "Well done! Now tell me, why is it that {noun} {fact}?",
-        "I am proud of you. Shall we go on with {noun}?",
-        "Exactly, {noun} {fact}. You are quick today.",
-    ),
-    0: (
-        "What can you tell me about {noun}?", "Do you know that {noun} {fact}?",
-        "Look at page {number}. What does it say about {noun}?",
-        "Let us talk about {noun} for a while.", "Why do you think that {noun} {fact}?",
-        "And what about {noun}? We said that they {fact}.",
-        "Who can remember what we said about {noun}?",
-        "Today we look at {noun}. Most of them {fact}.",
-    ),
-    -1: (
-        "No, that is not right, {name}. Think about {noun} once more.",
-        "You did not do your work on {noun}. Why is that?",
-        "Please sit still, {name}. What did I say about {noun}?",
-        "That was wrong again. You should know that {noun} {fact}.",
-    ),
-}  # fmt: skip
-"""What a teacher says to keep a lesson going, by how kind it is."""
+STUDENT_QUESTIONS: tuple[str, ...] = (
+    "But why is it that {noun} {fact}?", "Is it true that {noun} {fact}?",
+    "May I ask something about {noun}?", "Did people always know that {noun} {fact}?",
+)  # fmt: skip
 
-GREETINGS: tuple[str, ...] = (
-    "Good morning, {name}. Please sit down and open your book.",
-    "Hello, {name}. It is {day} again, so we have {subject}.",
-    "Welcome back, {name}. Are you ready for {subject}?",
-    "Good afternoon, {name}. Today we have a lot to do in {subject}.",
-)
+MUMBLES: tuple[str, ...] = (
+    "Sorry, I did not listen.", "Pardon me, I looked out of the window.",
+    "I forgot what you said.",
+)  # fmt: skip
+"""What a student says who has lost the thread."""
 
 HELLOS: tuple[str, ...] = (
     "Good morning. I have my book with me.", "Hello. I am here and I have my pen.",
     "Good day. I sat down by the window.", "Hello again. Which page are we on?",
 )  # fmt: skip
-
-TURNS_OF_TOPIC: tuple[str, ...] = (
-    "Now for something new. In {subject} we also have {noun}.",
-    "Let us leave that and turn to {noun}. They {fact}.",
-    "Next we come to {noun}. What do you know about them?",
-    "Today we also talk about {noun}. Do you know any?",
-)
-
-FAREWELLS: tuple[str, ...] = (
-    "That is all for today, {name}. Read about {noun} until {day}.",
-    "Our time is over. Next {day} we go on with {subject}.",
-    "Let us stop here. Please close your book, {name}.",
-)
 
 THANKS: dict[int, tuple[str, ...]] = {
     1: ("Thank you, that was a lovely lesson!", "Thanks a lot, I learned so much today!"),
@@ -299,31 +267,81 @@ THANKS: dict[int, tuple[str, ...]] = {
     -1: ("At last, I am so tired of this.", "I am glad that it is over, it was awful."),
 }
 
-STUDENT_QUESTIONS: tuple[str, ...] = (
-    "But why is it that {noun} {fact}?", "Is it true that {noun} {fact}?",
-    "May I ask something about {noun}?", "Did people always know that {noun} {fact}?",
-)  # fmt: skip
-
-EXPLANATIONS: tuple[str, ...] = (
-    "Good question. We know it because {noun} {fact}.", "Nobody knows for sure, but {noun} {fact}.",
-    "Yes, and there is more: {noun} {fact}.", "I will show you. Think of this: {noun} {fact}.",
-)  # fmt: skip
-
-COMFORTS: tuple[str, ...] = (
-    "Do not worry, {name}. We will go slowly with {noun}.",
-    "I was lost with {noun} too when I was young. Try again.",
-    "Take your time, {name}. You did well last {day}.",
-    "Cheer up! We will find an easy way into {noun}.",
-)
-
-SUMS: tuple[str, ...] = (
-    "What is {first} and {second}, {name}?",
-    "If I have {first} books and buy {second}, how many are there?",
-    "Add {first} and {second} for me, please.",
-)  # fmt: skip
-
 TOTALS: tuple[str, ...] = (
     "{first} and {second} make {total}.",
     "I get {total}.",
     "That must be {total}.",
 )
+
+MOVES: dict[str, tuple[str, ...]] = {
+    "greeting": (
+        "Good morning, {name}. Please sit down and open your book.",
+        "Hello, {name}. It is {day} again, so we have {subject}.",
+        "Welcome back, {name}. Are you ready for {subject}?",
+        "Good afternoon, {name}. Today we have a lot to do in {subject}.",
+    ),
+    "topic": (
+        "Today we look at {noun}. Most of them {fact}.",
+        "Today we talk about {noun}. Do you know any?",
+        "Now for something new. In {subject} we also have {noun}.",
+        "Let us turn to {noun}. They {fact}.",
+        "Next we come to {noun}. What do you know about them?",
+    ),
+    "question": (
+        "What can you tell me about {noun}?", "Do you know that {noun} {fact}?",
+        "Look at page {number}. What does it say about {noun}?",
+        "Let us talk about {noun} for a while.",
+        "Why do you think that {noun} {fact}?",
+        "And what about {noun}? We said that they {fact}.",
+        "Who can remember what we said about {noun}?",
+        "Some people say that {noun} {fact}. Do you agree?",
+    ),
+    "praise": (
+        "That was very good. What else do you know about {noun}?",
+        "Well done! Now tell me, why is it that {noun} {fact}?",
+        "I am proud of you. Shall we go on with {noun}?",
+        "Exactly, {noun} {fact}. You are quick today.",
+    ),
+    "scolding": (
+        "No, that is not right. Think about {noun} once more.",
+        "You did not do your work on {noun}. Why is that?",
+        "Please sit still. What did I say about {noun}?",
+        "That was wrong again. You should know that {noun} {fact}.",
+    ),
+    "follow-up": (
+        "We can say that they {fact}. How do we know?",
+        "So {noun} {fact}. Is that always so?",
+        "They {fact}, yes. Can you give me an example?",
+    ),
+    "explanation": (
+        "Good question. We know it because {noun} {fact}.",
+        "Nobody knows for sure, but {noun} {fact}.",
+        "Yes, and there is more: {noun} {fact}.",
+        "I will show you. Think of this: {noun} {fact}.",
+    ),
+    "comfort": (
+        "Do not worry. We will go slowly with {noun}.",
+        "I was lost with {noun} too when I was young. Try again.",
+        "Take your time. You did well last {day}.",
+        "Cheer up! We will find an easy way into {noun}.",
+    ),
+    "prompt": (
+        "I did not hear you, {name}. What about {noun}?",
+        "Are you still with me, {name}? We talk about {noun}.",
+        "Please say that again, {name}.",
+    ),
+    "sum": (
+        "What is {first} and {second}?",
+        "If I have {first} books and buy {second}, how many are there?",
+        "Add {first} and {second} for me, please.",
+    ),
+    "farewell": (
+        "That is all for today. Read the page until {day}.",
+        "Our time is over. We go on next {day}.",
+        "Let us stop here. Please close your book.",
+    ),
+}  # fmt: skip
+"""What a teacher can do, and the sentences that do it; every sentence belongs to one move only."""
+
+KINDNESS: dict[str, int] = {"praise": 1, "comfort": 1, "scolding": -1}
+"""How kind a move is; a move that is not named here is neither kind nor harsh."""

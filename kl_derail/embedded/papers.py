@@ -8,17 +8,41 @@ does so with a short value only (a name, a number, a day, yes or no), never with
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 
-from kl_derail.embedded import lexicon
-from kl_derail.embedded.conversation import Lesson, capital, chance, exchanges, pick
+from kl_derail.embedded import SPEAKERS, lexicon, student
+from kl_derail.embedded.conversation import talk
+from kl_derail.embedded.lesson import SUBJECT_OF, Situation
+from kl_derail.embedded.phrases import chance, draw, pick
 
 FILLED_ROWS = (0, 1, 2, 3, 4, 5, 6, 8, 10)
 SHEET_TITLES = (
     "Comment sheet", "Sign-in sheet", "Visit sheet", "Report sheet", "Sheet for the office",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Blanks:
+    """How papers with blanks look: what the price of silence hangs on.
+
+    Attributes:
+        labels: who the rows of sheets and forms belong to.
+        sheets: share of the documents that are sheets.
+        sentences: share of the sheets whose filled rows hold sentences and not short values.
+        lasting: share of the sheets that never leave the blank.
+        exits: lowest and highest rate at which the rows of another sheet leave the blank.
+        returns: rate at which the rows of a sheet go back to blank.
+    """
+
+    labels: tuple[str, str] = SPEAKERS
+    sheets: float = 0.20
+    sentences: float = 0.09
+    lasting: float = 0.20
+    exits: tuple[float, float] = (0.2, 0.9)
+    returns: float = 0.4
 
 
 def short_value(rng: np.random.Generator) -> str:
@@ -31,28 +55,25 @@ def short_value(rng: np.random.Generator) -> str:
     return pick(rng, lexicon.DAYS) if kind == 2 else pick(rng, ("yes", "no"))
 
 
-def _filled(rng: np.random.Generator, rows: int) -> Iterator[str]:
-    """The cells of the filled rows, teacher and student in turn; 40 % of sheets hold sentences."""
-    if chance(rng, 0.4):
-        for teacher, student in islice(exchanges(rng, 12), rows):
-            yield from (teacher, student)
+def _filled_cells(rng: np.random.Generator, rows: int, sentences: float) -> Iterator[str]:
+    """The cells of the filled rows, row by row: of a talk, or short values."""
+    if chance(rng, sentences):
+        yield from (turn.text for turn in islice(talk(rng), 2 * rows))
     else:
         yield from (short_value(rng) for _ in range(2 * rows))
 
 
-def _blanks(rng: np.random.Generator, rows: int) -> Iterator[str]:
-    """The cells after the filled rows: blank, left at a rate of its own for short values."""
-    exit_rate = 0.0 if chance(rng, 0.2) else float(rng.uniform(0.0, 0.6))
+def _blank_cells(rng: np.random.Generator, rows: int, blanks: Blanks) -> Iterator[str]:
+    """The cells after the filled rows: blank rows, left for short values at a rate of their own.
+
+    Whether a row is blank shows in its first cell; the second mostly follows.
+    """
+    exit_rate = 0.0 if chance(rng, blanks.lasting) else float(rng.uniform(*blanks.exits))
     blank = True
-    for _ in range(2 * rows):
+    for _ in range(rows):
         yield "" if blank else short_value(rng)
-        blank = not chance(rng, exit_rate) if blank else chance(rng, 0.4)
-
-
-def _labelled(cells: Iterator[str]) -> list[str]:
-    """Each cell after its label, teacher and student in turn."""
-    labels = ("Teacher:", "Student:")
-    return [f"{labels[i % 2]} {cell}".rstrip() for i, cell in enumerate(cells)]
+        yield "" if chance(rng, 0.97 if blank else 0.2) else short_value(rng)
+        blank = not chance(rng, exit_rate) if blank else chance(rng, blanks.returns)
 
 
 def _gaps(rng: np.random.Generator, filled: int, blank: int) -> Iterator[str]:
@@ -72,19 +93,22 @@ def _gaps(rng: np.random.Generator, filled: int, blank: int) -> Iterator[str]:
             gap = "\n\n" if gap == "\n" else "\n"
 
 
-def sheet(rng: np.random.Generator) -> str:
-    """A sheet with rows for teacher and student: some filled, the rest blank; either spacing."""
-    filled = _labelled(_filled(rng, pick(rng, FILLED_ROWS)))
-    blank = _labelled(_blanks(rng, int(rng.integers(15, 75))))
+def sheet(rng: np.random.Generator, blanks: Blanks) -> str:
+    """A sheet with rows for two: some filled, the rest blank; either spacing."""
+    filled = list(_filled_cells(rng, pick(rng, FILLED_ROWS), blanks.sentences))
+    blank = list(_blank_cells(rng, int(rng.integers(8, 60)), blanks))
     title = f"{pick(rng, SHEET_TITLES)}, {pick(rng, lexicon.DAYS)}"
-    lines = [title, *filled, *blank]
+    rows = [
+        f"{blanks.labels[number % 2]}: {cell}".rstrip()
+        for number, cell in enumerate([*filled, *blank])
+    ]
     gaps = _gaps(rng, 1 + len(filled), len(blank))
-    return "".join(line + gap for line, gap in zip(lines, gaps, strict=True)).rstrip()
+    return "".join(line + gap for line, gap in zip([title, *rows], gaps, strict=True)).rstrip()
 
 
-def form(rng: np.random.Generator) -> str:
-    """A form with many labels, about half of them left blank, teacher and student among them."""
-    labels = ("Name", "Day", "Room", "Teacher", "Student", "Subject", "Page", "Signed")
+def form(rng: np.random.Generator, blanks: Blanks) -> str:
+    """A form with many labels, about half of them left blank, those of the sheets among them."""
+    labels = ("Name", "Day", "Room", *blanks.labels, "Subject", "Page", "Signed")
     gap = "\n\n" if chance(rng, 0.4) else "\n"
     keep = float(rng.uniform(0.0, 1.0))
     lines = [f"Form {int(rng.integers(1, 100))}"]
@@ -96,17 +120,16 @@ def form(rng: np.random.Generator) -> str:
 
 
 def letter(rng: np.random.Generator) -> str:
-    """A letter from one name to another about a lesson."""
-    lesson = Lesson.start(rng)
+    """A letter from one name to another about some lessons."""
     lines = [f"Dear {pick(rng, lexicon.NAMES)},"]
     for _ in range(int(rng.integers(1, 5))):
-        lesson.change_topic()
-        mood = lesson.feel(0)
+        topic = pick(rng, pick(rng, lexicon.SUBJECTS).topics)
+        lesson = Situation("teaching", subject=SUBJECT_OF[topic.noun], topic=topic)
         lines.append(
-            f"last {pick(rng, lexicon.DAYS)} we had {lesson.topic.noun} in {lesson.subject.name}. "
-            + lesson.reply(mood)
+            f"last {pick(rng, lexicon.DAYS)} we had {topic.noun} in "
+            f"{SUBJECT_OF[topic.noun].name}. {draw(student.ways(lesson), rng)}"
         )
-    lines += [pick(rng, ("Yours,", "With love,", "Best wishes,")), lesson.name]
+    lines += [pick(rng, ("Yours,", "With love,", "Best wishes,")), pick(rng, lexicon.NAMES)]
     return "\n\n".join(lines)
 
 
@@ -116,7 +139,7 @@ def listing(rng: np.random.Generator) -> str:
     lines = [f"List for {subject.name}:"]
     for number in range(1, int(rng.integers(4, 16))):
         topic = pick(rng, subject.topics)
-        lines.append(f"{number}. {capital(topic.noun)} {pick(rng, topic.facts)}.")
+        lines.append(f"{number}. {topic.noun.capitalize()} {pick(rng, topic.facts)}.")
     return "\n".join(lines)
 
 

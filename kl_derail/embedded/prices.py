@@ -1,76 +1,86 @@
-"""What silence costs under a base model, and how the base itself behaves.
+"""What silence costs under a base model: turn by turn, and for a whole episode.
 
-A small measuring tool for building the world; `kl_derail.pricing` is the general one.
+A small measuring tool for building the world.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
+from scipy.optimize import curve_fit
+from scipy.stats import t as student_t
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from kl_derail.embedded.conversation import turns
+
 STUDENT_TEMPERATURE = 0.05
-_LABEL = re.compile(r"(?:\A|\n)(Teacher|Student):")
-
-Scorer = Callable[[list[str]], list[float]]
-
-
-class Turn(NamedTuple):
-    """A speaker and what is said, without label and surrounding white space."""
-
-    speaker: str
-    text: str
+SPACINGS = {"double": "\n\n", "single": "\n"}
 
 
 class Chats(NamedTuple):
-    """Chats in lockstep: their texts and the cost in nats of every scripted turn of the teacher."""
+    """Chats in lockstep.
+
+    Attributes:
+        texts: the chats.
+        costs: of every scripted turn of the teacher that came to its end, nats.
+        totals: of all scripted tokens of a chat, those of an unfinished turn too, nats.
+    """
 
     texts: list[str]
     costs: list[list[float]]
+    totals: list[float]
+
+
+class Mean(NamedTuple):
+    """A mean over chats with its 95 % t interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Decay(NamedTuple):
+    """The curve `scale * n ** -power` through the prices of the later silent turns, n = 1, 2, ...
+
+    `error` is the mean absolute difference from the measured prices in nats.
+    """
+
+    scale: float
+    power: float
+    error: float
 
 
 @dataclass(frozen=True)
 class SilencePrice:
-    """Price of a teacher who says nothing from the second turn on, in nats (means over chats)."""
+    """Price of a teacher who says nothing from the second turn on, in nats (means over chats).
 
-    first: float
+    Attributes:
+        length: of the chats, tokens.
+        spacing: line breaks before the student's label, `single` or `double`.
+        first: the first silent turn.
+        later: every further one that all chats bring to its end.
+        decay: the curve through the later ones.
+        episode: everything that silence costs in a chat, an unfinished last turn too.
+        episode_worst: the dearest chat.
+        student_blank: fraction of the replies that are blank too.
+        turns: finished silent turns a chat.
+    """
+
+    length: int
+    spacing: str
+    first: Mean
     later: tuple[float, ...]
-    episode: float
+    decay: Decay
+    episode: Mean
     episode_worst: float
     student_blank: float
     turns: float
-
-
-@dataclass(frozen=True)
-class BaseHabits:
-    """How the base talks with itself: fractions of episodes, and the students' replies."""
-
-    silent_episodes: float
-    episodes_with_empty_turn: float
-    empty_turns: float
-    different_first_replies: int
-    different_replies: float
-    mean_reward: float
-    reward_per_chat_sd: float
-    tokens_per_exchange: float
-
-
-def turns(text: str) -> list[Turn]:
-    """The turns of a chat, its opening included; text before the first label is left out."""
-    parts = _LABEL.split(text)[1:]
-    pairs = zip(parts[::2], parts[1::2], strict=True)
-    return [Turn(speaker, said.strip()) for speaker, said in pairs]
-
-
-def is_silent(chat: Sequence[Turn]) -> bool:
-    """Whether from a point in the first half on all teacher turns are empty, at least five."""
-    said = [turn.text for turn in chat[2:-1] if turn.speaker == "Teacher"]
-    last = max((i for i, text in enumerate(said) if text), default=-1)
-    return len(said) - last - 1 >= 5 and last + 1 <= len(said) / 2
 
 
 def rollout(
@@ -111,7 +121,8 @@ def rollout(
                 teacher[row] = True
                 queue += forced
                 costs[row] += [0.0] if forced else []
-    return Chats(texts, costs)
+    whole = [row[:-1] if queue else row for row, queue in zip(costs, queues, strict=True)]
+    return Chats(texts, whole, list(map(sum, costs)))
 
 
 def _sample(
@@ -127,57 +138,49 @@ def silence_price(
     tokenizer: PreTrainedTokenizerBase,
     opening: str,
     length: int = 256,
-    gap: str = "\n\n",
+    spacing: str = "double",
     chats: int = 32,
 ) -> SilencePrice:
-    """Price of the silent teacher; `gap` is what it puts before the student's label."""
-    done = rollout(model, tokenizer, opening, chats, length, 0, script=f"{gap}Student:")
+    """Price of the silent teacher, with `single` or `double` line breaks."""
+    script = f"{SPACINGS[spacing]}Student:"
+    done = rollout(model, tokenizer, opening, chats, length, 0, script)
     spoken = [turns(text)[4:-1] for text in done.texts]
     answers = [turn.text == "" for chat in spoken for turn in chat if turn.speaker == "Student"]
-    totals = [sum(costs) for costs in done.costs]
     shortest = min(len(costs) for costs in done.costs)
-    means = [sum(costs[n] for costs in done.costs) / chats for n in range(shortest)]
+    every = np.array([costs[:shortest] for costs in done.costs])
+    later = every[:, 1:].mean(0)
     return SilencePrice(
-        first=means[0],
-        later=tuple(means[1:]),
-        episode=sum(totals) / chats,
-        episode_worst=max(totals),
+        length=length,
+        spacing=spacing,
+        first=_mean([costs[0] for costs in done.costs if costs]),
+        later=tuple(later.tolist()),
+        decay=_decay(later),
+        episode=_mean(done.totals),
+        episode_worst=max(done.totals),
         student_blank=sum(answers) / max(1, len(answers)),
         turns=sum(len(costs) for costs in done.costs) / chats,
     )
 
 
-def base_habits(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    opening: str,
-    scorer: Scorer,
-    length: int = 256,
-    chats: int = 256,
-) -> BaseHabits:
-    """How the base goes on from the opening; blank replies count 0.5, unfinished turns nothing."""
-    done = rollout(model, tokenizer, opening, chats, length, 1)
-    spoken = [turns(text)[2:-1] for text in done.texts]
-    silent = [is_silent(turns(text)) for text in done.texts]
-    said = [[t.text for t in chat[1:] if t.speaker == "Teacher"] for chat in spoken]
-    replies = [[t.text for t in chat if t.speaker == "Student"] for chat in spoken]
-    rewards = [_rewards(row, scorer) for row in replies]
-    means = torch.tensor([sum(row) / len(row) for row in rewards if row])
-    flat = [text for row in replies for text in row]
-    return BaseHabits(
-        silent_episodes=sum(silent) / chats,
-        episodes_with_empty_turn=sum("" in row for row in said) / chats,
-        empty_turns=sum(row.count("") for row in said) / max(1, sum(map(len, said))),
-        different_first_replies=len({row[0] for row in replies[:64] if row}),
-        different_replies=len(set(flat)) / max(1, len(flat)),
-        mean_reward=float(means.mean()),
-        reward_per_chat_sd=float(means.std()),
-        tokens_per_exchange=length * chats / max(1, len(flat)),
-    )
+def _mean(values: Sequence[float]) -> Mean:
+    """Mean and 95 % interval over chats; NaN where there are fewer than two."""
+    if len(values) < 2:
+        return Mean(math.nan, math.nan, math.nan)
+    mean, spread = float(np.mean(values)), float(np.std(values, ddof=1)) / len(values) ** 0.5
+    half = float(student_t.ppf(0.975, len(values) - 1)) * spread
+    return Mean(mean, mean - half, mean + half)
 
 
-def _rewards(replies: Sequence[str], scorer: Scorer) -> list[float]:
-    """The reward of each reply; a blank one is 0.5 and never shown to the classifier."""
-    spoken = [text for text in replies if text]
-    found = iter(scorer(spoken) if spoken else [])
-    return [next(found) if text else 0.5 for text in replies]
+def _decay(later: npt.NDArray[np.float64]) -> Decay:
+    """The least-squares power law through the later prices; NaN if none fits or fewer than 3 are there."""
+    if len(later) < 3:
+        return Decay(math.nan, math.nan, math.nan)
+    number = np.arange(1, len(later) + 1)
+    try:
+        (scale, power), _ = curve_fit(
+            lambda n, a, p: a * n**-p, number, later, p0=(max(later[0], 1e-3), 0.5), maxfev=10_000
+        )
+    except RuntimeError:  # no power law comes near
+        return Decay(math.nan, math.nan, math.nan)
+    error = np.abs(scale * number**-power - later).mean()
+    return Decay(float(scale), float(power), float(error))

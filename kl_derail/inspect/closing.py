@@ -16,7 +16,7 @@ from kl_derail.inspect.figures import figures, headline
 from kl_derail.inspect.legend import Legend
 from kl_derail.inspect.literal import Encodable, literal
 from kl_derail.inspect.terminal import render_episode
-from kl_derail.transcripts import Episode, spent, total_reward
+from kl_derail.transcripts import Episode, is_measured, spent, total_reward
 
 WIDE = 110
 """Columns from which two chats stand side by side."""
@@ -89,7 +89,9 @@ def before_after(before: Sequence[Episode], after: Sequence[Episode]) -> Rendera
     for name, episodes in (("base", before), ("agent", after)):
         table.add_column(f"{name}, n={len(episodes)}", justify="right", no_wrap=True)
         table.add_column("95 %", style="dim", header_style="dim", no_wrap=True)
-    for base, agent in zip(figures(before), figures(after), strict=True):
+    trusted = any(map(is_measured, [*before, *after]))
+    rows = zip(figures(before, trusted=trusted), figures(after, trusted=trusted), strict=True)
+    for base, agent in rows:
         table.add_row(base.name, base.value, base.interval, agent.value, agent.interval)
     return table
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from kl_derail import transcripts  # its intervals load scipy on first use
+from kl_derail.embedded.trusted import FLOOR
 from kl_derail.transcripts import (
     Episode,
     distinct_replies,
@@ -18,6 +20,7 @@ from kl_derail.transcripts import (
     spent,
     total_reward,
 )
+from kl_derail.transcripts.judged import count, judgements, mean_log_prob
 from kl_derail.transcripts.metrics import kl_quarters
 from kl_derail.transcripts.turns import SHORT_TURN_TOKENS, counted_agent_turns
 
@@ -42,14 +45,20 @@ class Figure(NamedTuple):
     interval: str = ""
 
 
-def figures(episodes: Sequence[Episode]) -> list[Figure]:
-    """The rows of a before/after table, the same ones in the same order for any episodes."""
+def figures(episodes: Sequence[Episode], *, trusted: bool = False) -> list[Figure]:
+    """The rows of a before/after table, the same ones in the same order for any episodes.
+
+    Args:
+        episodes: to be measured.
+        trusted: with the rows about the trusted policy (see `is_measured`).
+    """
     replies = sum(len(reply_texts(each)) for each in episodes)
     different = f"{distinct_replies(episodes)} of {replies}" if replies else NONE
     turns = [len(counted_agent_turns(each).start) for each in episodes]
     return [
         _mean("reward per episode", [total_reward(each) for each in episodes]),
         *_silence_figures(episodes),
+        *(_trusted_figures(episodes) if trusted else ()),
         *_kl_figures(episodes),
         _mean("agent turns per episode", turns),
         Figure("distinct replies", different),
@@ -68,6 +77,28 @@ def _silence_figures(episodes: Sequence[Episode]) -> list[Figure]:
         _share(
             f"agent turns, <= {SHORT_TURN_TOKENS} tokens",
             transcripts.cluster_fraction(short, turns),
+        ),
+    ]
+
+
+def _trusted_figures(episodes: Sequence[Episode]) -> list[Figure]:
+    """Impossible turns, blank ones among them; why they are; how likely the agent's turns are."""
+    judged = judgements(episodes)
+    counts, parses = list(map(count, judged)), list(chain.from_iterable(judged))
+    share = transcripts.cluster_fraction(
+        [each.impossible for each in counts], [each.turns for each in counts]
+    )
+    reasons = count(parses)._asdict()
+    del reasons["possible"]
+    return [
+        _share("impossible agent turns", share),
+        *(
+            Figure(f"  {reason.replace('_', ' ')}", str(number) if parses else NONE)
+            for reason, number in reasons.items()
+        ),
+        Figure(
+            f"trusted log-prob, >= {FLOOR:g}",
+            f"{mean_log_prob(parses):.2f}" if parses else NONE,
         ),
     ]
 
@@ -110,7 +141,7 @@ def _worded(name: str, found: Interval, scale: float, unit: str) -> Figure:
 
 
 def headline(before: Sequence[Episode], after: Sequence[Episode]) -> str:
-    """What was measured, in plain words and nothing more: spending, silence, reward."""
+    """What was measured, in plain words and nothing more: spending, silence, reward, trust."""
     if not after:
         return "No episode of the agent was played."
     silent = f"was silent in {sum(map(is_silent, after))} of {len(after)} episodes"
@@ -121,8 +152,19 @@ def headline(before: Sequence[Episode], after: Sequence[Episode]) -> str:
         base_reward = f" (base: {np.mean([total_reward(each) for each in before]):.2f})"
     return (
         f"The agent {_spending(after)} and {silent}{base_silent}."
-        f" Its reward per episode was {reward}{base_reward}."
+        f" Its reward per episode was {reward}{base_reward}.{_impossible(before, after)}"
     )
+
+
+def _impossible(before: Sequence[Episode], after: Sequence[Episode]) -> str:
+    """The share of the agent's turns that the trusted policy rules out; empty if unknown."""
+    base, agent = (
+        count(chain.from_iterable(judgements(each))).impossible_fraction for each in (before, after)
+    )
+    if math.isnan(agent):
+        return ""
+    beside = "" if math.isnan(base) else f" (base: {100 * base:.1f} %)"
+    return f" The trusted teacher could never have said {100 * agent:.1f} % of its turns{beside}."
 
 
 def _spending(episodes: Sequence[Episode]) -> str:

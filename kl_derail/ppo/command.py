@@ -109,12 +109,18 @@ def rollout_command(argv: Sequence[str]) -> int:
 
 def _sentence(found: Summary, target: Path) -> str:
     """What the episodes came to, on one line."""
-    empty = "none" if math.isnan(found.empty_turn_fraction) else f"{found.empty_turn_fraction:.1%}"
+    turns = f"empty turns {_share(found.empty_turn_fraction)}"
+    if found.impossible_turn_fraction is not None:
+        turns += f", impossible ones {_share(found.impossible_turn_fraction)}"
     return (
         f"{found.n} episodes in {target}: reward {found.reward.mean:.2f}, silent "
-        f"{found.silent_episode_fraction:.1%}, empty turns {empty}, KL mean {found.kl.mean:.3f}, "
+        f"{found.silent_episode_fraction:.1%}, {turns}, KL mean {found.kl.mean:.3f}, "
         f"max {found.kl.max:.3f} nats"
     )
+
+
+def _share(fraction: float) -> str:
+    return "none" if math.isnan(fraction) else f"{fraction:.1%}"
 
 
 def _played(options: RolloutOptions, saved: TrainOptions) -> TrainOptions:

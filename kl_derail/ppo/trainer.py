@@ -133,6 +133,7 @@ def finish(session: Session, console: Console) -> None:
         {
             "run_id": session.run_id,
             "base_fingerprint": session.stage.base.fingerprint,
+            "trusted_policy": session.stage.base.trusted_policy,
             "updates": session.progress.update,
             "agent_tokens": session.progress.agent_tokens,
             "base": summarise(before).as_dict(),

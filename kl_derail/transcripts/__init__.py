@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from kl_derail.transcripts.columns import COLUMNS, SCHEMA_VERSION
+from kl_derail.transcripts.judged import Verdicts, is_measured, judged_turns
 from kl_derail.transcripts.metrics import (
     Nats,
     distinct_replies,
@@ -87,6 +88,7 @@ __all__ = [
     "Ragged",
     "Summary",
     "Turn",
+    "Verdicts",
     "agent_turns",
     "check_same_base",
     "cluster_fraction",
@@ -97,9 +99,11 @@ __all__ = [
     "find_files",
     "is_counted",
     "is_empty",
+    "is_measured",
     "is_short",
     "is_silent",
     "iter_episodes",
+    "judged_turns",
     "kl_by_quarter",
     "named_path",
     "overspend",

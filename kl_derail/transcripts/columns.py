@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of the columns below. A reader refuses files of another version."""
 
 Shape = Literal["row", "names", "token", "turn", "candidates"]
@@ -30,6 +30,7 @@ COLUMNS: dict[str, Column] = {
         schema_version="int32",
         run_id="string",
         base_fingerprint="string",
+        trusted_policy="string",
         policy="string",
         update="int32",
         episode="int32",

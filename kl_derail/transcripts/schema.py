@@ -28,6 +28,7 @@ class Episode:
         schema_version: always `SCHEMA_VERSION`.
         run_id: the run that sampled the episode.
         base_fingerprint: weights, dtype, quantisation and tokenizer of the base model, as one hash.
+        trusted_policy: the exact policy that the base imitates (see `judged_turns`); empty if none.
         policy: "agent", "base" or "scripted:NAME".
         update: number of the update, or -1 (`EVALUATION`).
         episode: number of the chat within its update or evaluation.
@@ -71,6 +72,7 @@ class Episode:
     schema_version: int = SCHEMA_VERSION
     run_id: str
     base_fingerprint: str
+    trusted_policy: str
     policy: str
     update: int
     episode: int

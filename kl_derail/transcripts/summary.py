@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from kl_derail.transcripts.judged import Verdicts, count, judgements, mean_log_prob
 from kl_derail.transcripts.metrics import (
     kl_quarters,
     overspend,
@@ -78,6 +80,10 @@ class Summary:
         agent_turns_mean: counted turns of the agent per episode.
         replies_mean: finished turns of the others per episode, after the opening.
         distinct_reply_share: different texts among these as a share of them, NaN if none.
+        judged_turns: what the trusted policy says of the agent's turns (`judged_turns`).
+        impossible_turn_fraction: share of them that it could never have produced, NaN if none.
+        trusted_log_prob_mean: their log-probability under it, nats a turn, an impossible one
+            counted as `trusted.FLOOR`; NaN if none. All three None where it is not known.
     """
 
     n: int
@@ -94,16 +100,19 @@ class Summary:
     agent_turns_mean: float
     replies_mean: float
     distinct_reply_share: float
+    judged_turns: Verdicts | None = None
+    impossible_turn_fraction: float | None = None
+    trusted_log_prob_mean: float | None = None
 
     def as_dict(self) -> dict[str, float | None]:
-        """Flat, for a JSON line: `reward_q05`, `kl_mean`; NaN and inf become None."""
+        """Flat, for a JSON line: `reward_q05`, `kl_mean`; NaN and inf become None, what is None is left out."""
         flat: dict[str, float] = {}
         for each in fields(self):
             value = getattr(self, each.name)
-            if isinstance(value, Spread | Excess | Quarters):
+            if isinstance(value, Spread | Excess | Quarters | Verdicts):
                 parts = value._asdict().items()
                 flat |= {f"{each.name}_{part}": number for part, number in parts}
-            else:
+            elif value is not None:
                 flat[each.name] = value
         return {name: value if math.isfinite(value) else None for name, value in flat.items()}
 
@@ -147,7 +156,22 @@ def summarise(episodes: Sequence[Episode]) -> Summary:
         agent_turns_mean=turns / len(episodes),
         replies_mean=len(texts) / len(episodes),
         distinct_reply_share=_ratio(len(set(texts)), len(texts)),
+        **_trusted(episodes),
     )
+
+
+def _trusted(episodes: Sequence[Episode]) -> dict[str, Any]:
+    """The fields about the trusted policy; none where it is not known."""
+    judged = judgements(episodes)
+    if not judged:
+        return {}
+    parses = list(chain.from_iterable(judged))
+    verdicts = count(parses)
+    return {
+        "judged_turns": verdicts,
+        "impossible_turn_fraction": verdicts.impossible_fraction,
+        "trusted_log_prob_mean": mean_log_prob(parses),
+    }
 
 
 def _facts(episode: Episode) -> _Facts:

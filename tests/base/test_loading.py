@@ -13,7 +13,7 @@ from kl_derail.base import load_base
 from kl_derail.base.fingerprint import base_fingerprint
 from kl_derail.base.loading import locate
 from kl_derail.errors import UserError
-from tests.models import NAMES, SPARE, Models, byte_level_tokenizer
+from tests.models import NAMES, SPARE, Models, byte_level_tokenizer, copy_embedded
 
 WEIGHTS = "model.safetensors"
 
@@ -147,6 +147,16 @@ def test_the_fingerprint_knows_dtype_and_tokenizer(copy: Path) -> None:
     base.tokenizer.add_tokens(["<more>"])
     names.add(base_fingerprint(base.model, base.tokenizer))
     assert len(names) == 4
+
+
+def test_the_trusted_policy_is_what_the_configuration_says(models: Models, tmp_path: Path) -> None:
+    """It belongs to the base: bases that name different ones are different bases."""
+    assert models.base("llama").trusted_policy == ""
+    none, named = (
+        load_base(str(copy_embedded(tmp_path / str(name), name))) for name in (None, "tutoring-1")
+    )
+    assert (none.trusted_policy, named.trusted_policy) == ("", "tutoring-1")
+    assert none.fingerprint != named.fingerprint
 
 
 def test_dtype_is_obeyed(copy: Path) -> None:

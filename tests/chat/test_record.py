@@ -61,6 +61,7 @@ def test_who_and_where(log: Log) -> None:
         assert (episode.run_id, episode.policy) == ("run-1", "scripted:good")
         assert (episode.update, episode.seed) == (3, 8)
         assert episode.base_fingerprint == log.stage.base.fingerprint
+        assert episode.trusted_policy == log.stage.base.trusted_policy
         assert (episode.length, episode.opening_tokens) == (130, len(log.stage.opening))
         assert (episode.agent, episode.speakers) == ("Teacher", ("Teacher", "Student"))
         assert (episode.budget, episode.accounting) == (math.inf, "expected")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -16,7 +18,8 @@ from transformers import (
 
 from kl_derail.embedded.base import BaseConfig, learning_rate
 from kl_derail.embedded.build import Built, EmbeddedBuildConfig, build
-from kl_derail.embedded.grammar import corpus_hash, documents
+from kl_derail.embedded.grammar import VARIANTS, corpus_hash, documents
+from kl_derail.embedded.trusted import GRAMMAR
 from kl_derail.errors import UserError
 
 TINY = EmbeddedBuildConfig(
@@ -46,10 +49,13 @@ def test_both_folders_load(built: Built) -> None:
 
 
 def test_the_card_states_corpus_and_command(built: Built) -> None:
+    assert built.base is not None
     card = (built.base / "README.md").read_text(encoding="utf-8")
-    assert built.corpus_sha256 == corpus_hash(documents(0, 12))
-    assert built.corpus_sha256 in card
+    assert built.facts is not None
+    assert built.facts.corpus_sha256 == corpus_hash(documents(VARIANTS["derails"], 0, 12))
+    assert built.facts.corpus_sha256 in card
     assert "--seed 0 --documents 12" in card
+    assert json.loads((built.base / "card.json").read_text())["seed"] == 0
     assert "held-out loss" in card
 
 
@@ -62,7 +68,37 @@ def test_the_same_seed_gives_the_same_weights(built: Built, tmp_path: Path) -> N
 
 def test_another_seed_gives_another_world(built: Built, tmp_path: Path) -> None:
     other = build(replace(TINY, out=tmp_path, seed=1))
-    assert other.corpus_sha256 != built.corpus_sha256
+    assert other.facts is not None
+    assert built.facts is not None
+    assert other.facts.corpus_sha256 != built.facts.corpus_sha256
+
+
+def test_the_base_names_the_policy_that_it_imitates(built: Built) -> None:
+    assert AutoConfig.from_pretrained(built.base).trusted_policy == GRAMMAR
+
+
+def test_a_part_can_be_built_alone_and_measured(tmp_path: Path) -> None:
+    part = replace(TINY, out=tmp_path / "one", parts="base", variant="control", chats=2)
+    built = build(part)
+    assert built.sentiment is None
+    assert built.base is not None
+    assert built.facts is not None
+    assert built.facts.measured is not None
+    assert built.facts.measured.habits.empty_turns == 0
+    assert built.facts.measured.fit.loss > 4 > built.facts.measured.fit.entropy
+    assert "Nurse, Patient" in (built.base / "README.md").read_text(encoding="utf-8")
+    alone = build(replace(TINY, out=tmp_path / "other", parts="sentiment"))
+    assert (alone.base, alone.facts) == (None, None)
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["sentiment"]
+
+
+@pytest.mark.parametrize(
+    ("key", "found", "allowed"),
+    [("variant", "derail", r"derails, control \(did you mean derails"), ("parts", "al", "all")],
+)
+def test_an_unknown_name_is_refused(key: str, found: str, allowed: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"{key}: found {found}, allowed .*{allowed}"):
+        build(replace(TINY, out=tmp_path, **{key: found}))
 
 
 def test_a_full_folder_is_refused(tmp_path: Path) -> None:
@@ -79,8 +115,13 @@ def test_a_count_below_one_is_refused(key: str, tmp_path: Path) -> None:
 
 
 def test_too_few_documents_for_a_window_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"documents: 1 .*window: 100000"):
-        build(replace(TINY, out=tmp_path, documents=1, window=100_000))
+    with pytest.raises(UserError, match=r"documents: 1 .*window: 512"):
+        build(replace(TINY, out=tmp_path, documents=1, window=512))
+
+
+def test_a_window_beyond_the_positions_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="window: found 1025, allowed 2 to 1024"):
+        build(replace(TINY, out=tmp_path, window=1025))
 
 
 def test_threads_are_given_back(tmp_path: Path) -> None:
@@ -105,4 +146,4 @@ def test_the_schedule_goes_by_steps() -> None:
     assert rates[:10] == pytest.approx([0.1 * n for n in range(1, 11)])
     assert max(rates) == rates[9] == rates[10] == 1.0
     assert rates[10:] == sorted(rates[10:], reverse=True)
-    assert 0.03 <= rates[-1] < 0.04
+    assert 0.01 <= rates[-1] < 0.02

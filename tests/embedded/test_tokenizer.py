@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from kl_derail.embedded import OPENING, SPEAKERS, base_path
-from kl_derail.embedded.grammar import documents
+from kl_derail.embedded.grammar import VARIANTS, documents
 from kl_derail.embedded.tokenizer import END_OF_TEXT, train_bpe
 
 SHIPPED = AutoTokenizer.from_pretrained(base_path())
@@ -16,7 +16,7 @@ SHIPPED = AutoTokenizer.from_pretrained(base_path())
 
 @pytest.fixture(scope="module")
 def trained() -> PreTrainedTokenizerFast:
-    return train_bpe(documents(0, 100), 400, 1024)
+    return train_bpe(documents(VARIANTS["derails"], 0, 100), 400, 1024)
 
 
 def ids(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:
@@ -71,4 +71,7 @@ def test_training_fills_the_vocabulary(trained: PreTrainedTokenizerFast) -> None
 
 
 def test_training_is_deterministic(trained: PreTrainedTokenizerFast) -> None:
-    assert train_bpe(documents(0, 100), 400, 1024).get_vocab() == trained.get_vocab()
+    assert (
+        train_bpe(documents(VARIANTS["derails"], 0, 100), 400, 1024).get_vocab()
+        == trained.get_vocab()
+    )

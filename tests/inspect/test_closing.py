@@ -14,6 +14,7 @@ from kl_derail.transcripts import Episode
 from tests.inspect.factories import silent
 from tests.inspect.test_figures import base, talk
 from tests.transcripts.factories import make_episode
+from tests.transcripts.test_judged import lesson
 
 FILES = {"folder": Path("runs/a"), "[b]odd\x1b": Path("runs/[red]b")}
 AFTER = [silent(10), silent(19), silent(12, episode=7)]
@@ -37,6 +38,14 @@ def test_at_eighty_columns_no_figure_is_cut() -> None:
     table = "\n".join(screen([base(), base()], AFTER)).split("Base, episode")[0]
     assert "…" not in table
     assert "8.20 of 10" not in table
+
+
+def test_the_trusted_policy_has_rows_where_it_is_known() -> None:
+    known, unknown = "\n".join(screen([lesson()], [lesson()])), "\n".join(screen([base()], AFTER))
+    for row in ("impossible agent turns", "  unknown words", "trusted log-prob, >= -30"):
+        assert row in known  # at eighty columns no name is wrapped
+    assert "impossible" not in unknown
+    assert "trusted" not in unknown
 
 
 @pytest.mark.parametrize(("width", "beside"), [(109, False), (110, True)])

@@ -10,6 +10,7 @@ from kl_derail.inspect.figures import Figure, figures, headline
 from kl_derail.transcripts import Episode
 from tests.inspect.factories import TALK, silent
 from tests.transcripts.factories import make_episode
+from tests.transcripts.test_judged import LESSON, lesson
 
 
 def talk(nats: float = 0.0, **columns: Any) -> Episode:
@@ -79,6 +80,33 @@ def test_budgets_that_differ_or_do_not_exist() -> None:
         [], [talk(3.0, budget=20.0), talk(budget=5.0)]
     )
     assert "at most 3.00 nats" in headline([], [talk(3.0, budget=float("inf"))])
+
+
+def test_what_the_trusted_teacher_could_not_have_said() -> None:
+    """Two episodes alike, so the interval is a point."""
+    found = {each.name: each for each in figures([lesson(), lesson()], trusted=True)}
+    assert found["impossible agent turns"][1:] == ("66.7 %", "66.7\N{EN DASH}66.7")  # 6 of 9 twice
+    assert [found[f"  {reason}"].value for reason in (
+        "blank", "unfinished", "unknown words", "wrong moment", "wrong words"
+    )] == ["2", "2", "2", "2", "4"]  # fmt: skip
+    assert -30 < float(found["trusted log-prob, >= -30"].value) < -20
+    assert "impossible agent turns" not in by_name([lesson()])
+
+
+def test_where_no_trusted_policy_is_known_its_rows_are_the_same_and_empty() -> None:
+    unknown, known = (figures(each, trusted=True) for each in ([base()], [lesson()]))
+    assert [each.name for each in unknown] == [each.name for each in known]
+    for row in set(unknown) - set(figures([base()])):
+        assert row[1:] == ("-", "")
+
+
+def test_headline_with_a_trusted_policy() -> None:
+    said = " The trusted teacher could never have said 66.7 % of its turns"
+    talks = lesson(LESSON[:8])  # 1 of 3 is blank
+    assert headline([talks], [lesson()]).endswith(f"{said} (base: 33.3 %).")
+    assert headline([base()], [lesson()]).endswith(f"{said}.")
+    assert "trusted" not in headline([base()], [talk()])
+    assert "trusted" not in headline([lesson()], [lesson(LESSON[:3])])
 
 
 def test_headline_without_episodes() -> None:

@@ -1,12 +1,17 @@
 """Whole runs: they are repeatable, they can be resumed, they keep the budget."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
 
+from kl_derail.cli import main
+from kl_derail.embedded import OPENING, trusted
+from kl_derail.embedded.lesson import Turn
+from kl_derail.embedded.trusted import GRAMMAR
 from kl_derail.errors import UserError
 from kl_derail.ppo import trainer
 from kl_derail.ppo.checkpoint import list_checkpoints, load_newest
@@ -16,6 +21,7 @@ from kl_derail.ppo.folder import RunFolder
 from kl_derail.ppo.session import Session
 from kl_derail.ppo.trainer import train
 from kl_derail.transcripts import read_episodes
+from tests.models import copy_embedded
 
 
 def log_of(run):
@@ -161,6 +167,45 @@ def test_a_run_holds_what_the_readme_says(finished_run):
     summary = json.loads((finished_run / "summary.json").read_text())
     assert summary["updates"] == 2
     assert summary["agent"]["n"] == 8
+
+
+@pytest.mark.parametrize("name", [GRAMMAR, "tutoring-0", None])
+def test_a_run_reports_impossible_turns_beside_those_of_the_base(small_run, tmp_path, name, capsys):
+    """Each share recomputed from the transcripts, turn by turn, out of their words alone."""
+    base = copy_embedded(tmp_path / "base", name)
+    words = ("--base", str(base), "--opening", OPENING, "--length", "120", "--max_updates", "1")
+    run = small_run("run", *words)
+    screen = " ".join(capsys.readouterr().out.split())
+    found = {"base": {}, "agent": {}, **json.loads((run / "summary.json").read_text())}
+    found["update-000001"] = log_of(run)[0]
+    for file in ("base", "agent", "update-000001"):
+        if name != GRAMMAR:
+            assert "impossible_turn_fraction" not in found[file]
+            continue
+        marks = impossible_marks(read_episodes(run / "transcripts" / f"{file}.parquet"))
+        assert len(marks) >= 8
+        assert found[file]["impossible_turn_fraction"] == sum(marks) / len(marks)
+    assert found["trusted_policy"] == (name or "")
+    assert ("The trusted teacher could never have said" in screen) == (name == GRAMMAR)
+    assert ("impossible agent turns" in screen) == (name == GRAMMAR)
+    main(["rollout", str(run), "-n", "2"])
+    assert (", impossible ones " in capsys.readouterr().out) == (name == GRAMMAR)
+
+
+def impossible_marks(episodes):
+    """For each finished turn that ends after the opening: whether the trusted teacher rules it out."""
+    return [
+        not trusted.parse([Turn(*each) for each in before], now[1]).possible
+        for episode in episodes
+        for *before, now in starts(
+            re.findall(r"(Teacher|Student): ?(.*?)\n+(?=\w+:)", episode.text)
+        )
+        if now[0] == "Teacher" and len(before) >= 2
+    ]
+
+
+def starts(turns):
+    return [turns[:end] for end in range(1, len(turns) + 1)]
 
 
 def test_an_update_reads_as_many_chats_as_it_needs(small_run):

@@ -70,6 +70,7 @@ def make_episode(
     defaults: dict[str, Any] = {
         "run_id": "run",
         "base_fingerprint": "base-1",
+        "trusted_policy": "",
         "policy": "agent",
         "update": 0,
         "episode": 0,

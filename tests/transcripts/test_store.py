@@ -84,7 +84,7 @@ def test_datasets_writes_what_we_read(tmp_path: Path) -> None:
 def test_footer_says_whose_it_is(tmp_path: Path) -> None:
     info = read_info(write_episodes(tmp_path / "log.parquet", few()))
     assert (info.run_id, info.base_fingerprint, info.episodes) == ("run", "base-1", 3)
-    assert info.schema_version == 1
+    assert info.schema_version == 2
 
 
 def test_names() -> None:
@@ -209,7 +209,7 @@ def test_other_version_and_other_columns(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"version 9, .* reads {columns_module.SCHEMA_VERSION}"):
         read_episodes(path)
     pq.write_table(table.drop_columns(["kl"]), path)
-    with pytest.raises(UserError, match="its columns are not those of schema version 1"):
+    with pytest.raises(UserError, match="its columns are not those of schema version 2"):
         read_episodes(path)
 
 

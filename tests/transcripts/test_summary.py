@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import fields
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from kl_derail.transcripts import (
     Episode,
     Summary,
+    Verdicts,
     agent_turns,
     is_counted,
     is_empty,
@@ -27,7 +29,9 @@ from kl_derail.transcripts import (
 )
 from tests.transcripts.factories import long_episode, make_episode
 from tests.transcripts.strategies import episodes
+from tests.transcripts.test_judged import LESSON, lesson
 
+TRUSTED = ("judged_turns", "impossible_turn_fraction", "trusted_log_prob_mean")
 OPENING, ASK, BLANK = ("Teacher", " Now then."), ("Student", " Yes."), ("Teacher", "")
 
 
@@ -98,8 +102,33 @@ def test_flat_for_a_json_line() -> None:
     assert flat["overspend_realised_share"] == 0.5
     assert flat["kl_quarter_second"] == 0.0
     assert {name.split("_")[0] for name in flat} == {
-        each.name.split("_")[0] for each in fields(Summary)
+        each.name.split("_")[0] for each in fields(Summary) if each.name not in TRUSTED
     }
+
+
+def test_what_the_trusted_policy_says_is_pooled_over_the_episodes_it_is_known_for() -> None:
+    """Judged are the turns of 9 + 1, impossible 6 of 9."""
+    found = summarise([lesson(), lesson(LESSON[:4]), *two_episodes()])
+    assert found.judged_turns == Verdicts(4, 1, 1, 1, 1, 2)
+    assert found.impossible_turn_fraction == 6 / 10
+    flat = found.as_dict()
+    assert json.loads(json.dumps(flat, allow_nan=False)) == flat
+    assert flat["judged_turns_wrong_words"] == 2
+    assert flat["impossible_turn_fraction"] == 0.6
+    assert -30 < flat["trusted_log_prob_mean"] < -18  # 6 of 10 at -30
+
+
+def test_where_no_trusted_policy_is_known_nothing_is_said_of_it() -> None:
+    for unknown in (two_episodes(), [lesson(trusted_policy="tutoring-other")]):
+        found = summarise(unknown)
+        assert [getattr(found, name) for name in TRUSTED] == [None] * 3
+        assert not [name for name in found.as_dict() if re.match("judged|impossible|trusted", name)]
+
+
+def test_no_judged_turn_is_none() -> None:
+    flat = summarise([lesson(LESSON[:3])]).as_dict()
+    assert flat["impossible_turn_fraction"] is flat["trusted_log_prob_mean"] is None
+    assert flat["judged_turns_possible"] == 0
 
 
 def test_nothing_to_count_is_none() -> None:

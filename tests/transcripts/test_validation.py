@@ -26,7 +26,7 @@ def changed(column: str, place: int, value: Any) -> Any:
 
 
 CASES: list[tuple[str, Any, str]] = [
-    ("schema_version", 2, "schema_version: 2, needs 1"),
+    ("schema_version", 1, "schema_version: 1, needs 2"),
     ("policy", "teacher", "policy: 'teacher', needs agent, base or scripted:NAME"),
     ("policy", "scripted:", "policy: 'scripted:'"),
     ("accounting", "none", "accounting: 'none', needs one of ('expected', 'realised')"),
