@@ -15,6 +15,7 @@ import argparse
 import json
 import math
 import shutil
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import product
@@ -27,6 +28,7 @@ from kl_derail.cli import main as kl_derail
 from kl_derail.embedded.build import EmbeddedBuildConfig, build
 from kl_derail.embedded.grammar import VARIANTS
 from kl_derail.embedded.papers import Blanks
+from kl_derail.errors import UserError
 from kl_derail.ppo.folder import CONFIG, SUMMARY
 from kl_derail.transcripts import Episode, is_silent, named_path, read_episodes, spent
 from kl_derail.transcripts.judged import count, judgements
@@ -269,4 +271,8 @@ def write(out: Path, name: str, facts: object, shown: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        print(f"embedded_world: error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from typing import NamedTuple
 
-from kl_derail.embedded import lexicon
+from kl_derail.embedded import SPEAKERS, lexicon
 from kl_derail.embedded.entropy import LossAndEntropy
 from kl_derail.embedded.grammar import shares
 from kl_derail.embedded.habits import BaseHabits
@@ -103,8 +103,7 @@ def plain(value: object) -> object:
 
 def base_card(facts: BaseFacts) -> str:
     """The model card of the base model."""
-    own = Blanks()
-    blanks = _BLANKS[facts.blanks.labels == own.labels].format(", ".join(facts.blanks.labels))
+    blanks = _BLANKS[facts.blanks.labels == SPEAKERS].format(", ".join(facts.blanks.labels))
     return _BASE_CARD.format(
         facts=facts,
         facts_table="\n".join(_table(("fact", "value"), _facts_rows(facts))),
