@@ -1,5 +1,6 @@
 # make demo    train on the built-in world, replacing an earlier demo (ARGS="--budget 10" adds options)
-# make test    every test
+# make test    every test that this machine can run
+# make view    tests of pages and documents in the system's Chromium and LuaLaTeX
 # make check   lint, format, types, import contracts
 # make bench   side-by-side timings
 
@@ -12,7 +13,7 @@ LAUNCH := $(BIN)/accelerate launch --quiet --num_processes 1 --num_machines 1 \
 	--mixed_precision no --dynamo_backend no
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv demo test check format bench clean
+.PHONY: help .venv demo test view check format bench clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -25,10 +26,14 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(INSTALLED)
-	$(LAUNCH) train.py --budget 20 --overwrite $(ARGS)
+	$(LAUNCH) train.py --overwrite $(ARGS)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -q -n auto $(ARGS)
+
+view: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,browser]'
+	$(BIN)/python -m pytest -q -rs -m 'browser or latex' $(ARGS)
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

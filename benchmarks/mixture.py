@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from kl_derail.budget import kl_fixed_mixture, mixture_kl
+from kl_derail.markdown import table
 
 TARGETS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 5.0, 20.0)
 
@@ -193,14 +194,10 @@ def error_table(rows: int = 64, vocabulary: int = 768) -> list[dict[str, Any]]:
     return table
 
 
-def markdown(table: list[dict[str, Any]]) -> str:
+def markdown(rows: list[dict[str, Any]]) -> str:
     """A list of rows as a table."""
-    columns = list(table[0])
-    cells = [
-        [f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()] for row in table
-    ]
-    lines = [columns, ["---"] * len(columns), *cells]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    cells = [[f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows]
+    return table(list(rows[0]), cells)
 
 
 def main() -> None:

@@ -24,6 +24,27 @@ def rollout(argv: Sequence[str]) -> int:
     return rollout_command(argv)
 
 
+def inspect(argv: Sequence[str]) -> int:
+    """Show what an agent did, and where it paid for it; write it as HTML, LaTeX, JSONL."""
+    from kl_derail.inspect.command import inspect_command
+
+    return inspect_command(argv)
+
+
+def figures(argv: Sequence[str]) -> int:
+    """Draw the study's figures for any runs: PNG, PDF and tables."""
+    from kl_derail.figures.command import figures_command
+
+    return figures_command(argv)
+
+
+def price(argv: Sequence[str]) -> int:
+    """Say how many nats a base charges for a behaviour, without training."""
+    from kl_derail.pricing.command import price_command
+
+    return price_command(argv)
+
+
 def embedded(argv: Sequence[str]) -> int:
     """Make the built-in world anew: `embedded build`."""
     from kl_derail.embedded.command import embedded_command
@@ -34,6 +55,9 @@ def embedded(argv: Sequence[str]) -> int:
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "train": train,
     "rollout": rollout,
+    "inspect": inspect,
+    "figures": figures,
+    "price": price,
     "embedded": embedded,
 }
 

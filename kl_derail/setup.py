@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Any, Final, Literal, cast
 
 import torch
 import transformers
@@ -50,8 +51,8 @@ class BaseOptions:
 
 
 @dataclass(frozen=True)
-class SceneOptions:
-    """Who chats with whom, and for how long."""
+class TalkOptions:
+    """Who chats with whom."""
 
     opening: str | None = option(
         None, "text that every chat begins with, cut where the chat goes on; none: the built-in one"
@@ -60,11 +61,17 @@ class SceneOptions:
     speakers: list[str] = option(
         list(embedded.SPEAKERS), "all speakers, as their headers name them"
     )
-    length: int = option(256, "tokens in an episode, opening included", minimum=2)
     student_temperature: float = option(0.05, "temperature of everyone but the agent", minimum=1e-3)
     max_reply_tokens: int | None = option(
         None, "cut off a reply after so many tokens; none: never", minimum=1
     )
+
+
+@dataclass(frozen=True)
+class SceneOptions(TalkOptions):
+    """Who chats with whom, and for how long."""
+
+    length: int = option(256, "tokens in an episode, opening included", minimum=2)
 
 
 @dataclass(frozen=True)
@@ -160,14 +167,20 @@ def build_reward(options: RewardOptions, device: torch.device) -> ReplyScorer:
 
 def _scorer(name: str, device: torch.device) -> Scorer:
     if name.startswith("python:"):
-        return _function(name)
+        scorer: Scorer = load_function(name, "reward")
+        return scorer
     return SentimentModel(
         str(embedded.sentiment_path()) if name == EMBEDDED else name, device=device
     )
 
 
-def _function(name: str) -> Scorer:
-    """The function that python:MODULE:FUNCTION names; modules of the working directory are found too."""
+def load_function(name: str, option: str) -> Callable[..., Any]:
+    """The function that python:MODULE:FUNCTION names; modules of the working directory are found too.
+
+    Args:
+        name: of the function.
+        option: that names it, for messages.
+    """
     module, _, attribute = name.removeprefix("python:").partition(":")
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.append(here)
@@ -175,9 +188,8 @@ def _function(name: str) -> Scorer:
         function = getattr(importlib.import_module(module), attribute)
     except Exception as error:  # whatever the user's module raises
         raise UserError(
-            f"reward: cannot import {name!r}: {error}; allowed python:MODULE:FUNCTION"
+            f"{option}: cannot import {name!r}: {error}; allowed python:MODULE:FUNCTION"
         ) from error
     if not callable(function):
-        raise UserError(f"reward: {name!r} is no function")
-    scorer: Scorer = function
-    return scorer
+        raise UserError(f"{option}: {name!r} is no function")
+    return cast(Callable[..., Any], function)

@@ -16,7 +16,7 @@ import json
 import math
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -29,6 +29,7 @@ from kl_derail.embedded.build import EmbeddedBuildConfig, build
 from kl_derail.embedded.grammar import VARIANTS
 from kl_derail.embedded.papers import Blanks
 from kl_derail.errors import UserError
+from kl_derail.markdown import table
 from kl_derail.ppo.folder import CONFIG, SUMMARY
 from kl_derail.transcripts import Episode, is_silent, named_path, read_episodes, spent
 from kl_derail.transcripts.judged import count, judgements
@@ -122,12 +123,6 @@ def agents(options: argparse.Namespace, extra: Sequence[str]) -> list[dict[str, 
     return rows
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
 def bases_table(found: dict[str, dict]) -> str:  # type: ignore[type-arg]
     """Prices, fit and habits, a base a line."""
     head = ["base", "first silent turn", "2nd", "10th", "episode, 256", "episode, 512"]
@@ -205,12 +200,17 @@ def pooled_table(rows: Sequence[dict[str, object]]) -> str:
         [
             *(f"{part:g}" if isinstance(part, float) else str(part) for part in key),
             f"{len({row['base'] for row in group})} bases, {len(group)} agents",
-            *(percent(t_interval(per_base(group, name))) for name in shares),
+            *(percent(within_bounds(t_interval(per_base(group, name)))) for name in shares),
         ]
         for key, group in groups.items()
         if len(per_base(group, "silent")) > 2
     ]
     return table(["variant", "budget", "length", "of", *(f"{s}, mean" for s in shares)], lines)
+
+
+def within_bounds(found: Interval) -> Interval:
+    """The interval of a share, cut off at 0 and 1."""
+    return found._replace(low=max(found.low, 0.0), high=min(found.high, 1.0))
 
 
 def per_base(group: Sequence[dict[str, object]], name: str) -> list[float]:
@@ -260,13 +260,13 @@ def main() -> None:
     write(options.out, "bases", found, bases_table(found))
     if options.budgets:
         rows = agents(options, extra)
-        write(options.out, "agents", rows, f"{agents_table(rows)}\n{pooled_table(rows)}")
+        write(options.out, "agents", rows, f"{agents_table(rows)}\n\n{pooled_table(rows)}")
 
 
 def write(out: Path, name: str, facts: object, shown: str) -> None:
     """Write facts as JSON and as tables, and show the tables."""
     (out / f"{name}.json").write_text(json.dumps(facts, indent=1) + "\n")
-    (out / f"{name}.md").write_text(shown)
+    (out / f"{name}.md").write_text(f"{shown}\n")
     Console().print(shown, highlight=False, soft_wrap=True)
 
 

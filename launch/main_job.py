@@ -19,9 +19,10 @@ import numpy as np
 from rich.console import Console
 
 from kl_derail.cli import main as kl_derail
-from kl_derail.ppo.folder import CONFIG, METRICS, SUMMARY
+from kl_derail.ppo.folder import CONFIG, SUMMARY
 from kl_derail.transcripts import Episode, is_silent, named_path, read_episodes, spent, total_reward
 from kl_derail.transcripts.statistics import Interval, cluster_ratio, wilson
+from kl_derail.transcripts.training import read_metrics
 
 SILENCE = {
     "single": ("--script", "\nStudent:"),
@@ -64,8 +65,7 @@ def mean(values: Sequence[float]) -> Interval:
 def derailed_after(run: Path, share: float = 0.8) -> tuple[int, float] | None:
     """Updates, and minutes in the training loop, until `share` of an update's episodes were silent."""
     seconds = 0.0
-    for line in (run / METRICS).read_text().splitlines():
-        entry = json.loads(line)
+    for entry in read_metrics(run):
         seconds += entry["time_total_ms"] / 1000
         if entry["silent_episode_fraction"] >= share:
             return entry["update"], seconds / 60

@@ -21,6 +21,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
+from kl_derail.markdown import table
 from kl_derail.ppo.compare import differences
 from kl_derail.ppo.folder import RunFolder
 
@@ -65,9 +66,8 @@ def study(folder: Path, updates: int, extra: Sequence[str]) -> list[dict[str, ob
 
 def show(rows: Sequence[dict[str, object]]) -> str:
     """A Markdown table, a run a line."""
-    lines = ["| run | values that differ |", "| --- | --- |"]
-    lines += [f"| {row['run']} | {len(row['differences'])} |" for row in rows]  # type: ignore[arg-type]
-    return "\n".join(lines) + "\n"
+    cells = [(str(row["run"]), str(len(row["differences"]))) for row in rows]  # type: ignore[arg-type]
+    return table(("run", "values that differ"), cells) + "\n"
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from kl_derail import embedded
 from kl_derail.cli import main
-from tests.ppo.conftest import SMALL, finished_run  # noqa: F401  (a fixture)
+from tests.ppo.conftest import finished_run, small  # noqa: F401  (a fixture)
 
 DAMAGED_RUN = "damaged"
 
@@ -182,7 +182,7 @@ def test_train(case, place, capsys):
     words = fill(text, place)
     if "--resume" not in words:
         output = [] if "--output_dir" in words else ["--output_dir", str(place / case)]
-        words = [*SMALL, *output, *words]
+        words = small(*output, *words)
     error = refused("train", words, place, capsys)
     assert all(part in error for part in expected), error
     assert not (place / case).exists()
@@ -210,7 +210,7 @@ def test_unknown_command(tmp_path, capsys):
     not Path("/proc/self").exists(), reason="needs a folder that nobody may write to"
 )
 def test_unwritable_output(tmp_path, capsys):
-    words = [*SMALL, "--output_dir", "/proc/kl_derail/run"]
+    words = small("--output_dir", "/proc/kl_derail/run")
     assert "output_dir" in refused("train", words, tmp_path, capsys)
 
 
@@ -218,4 +218,4 @@ def test_a_fault_of_the_program_is_no_user_error(tmp_path, monkeypatch):
     """A fault of the program keeps its traceback."""
     monkeypatch.setattr(torch, "set_num_threads", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        main(["train", *SMALL, "--output_dir", str(tmp_path / "run")])
+        main(["train", *small("--output_dir", str(tmp_path / "run"))])

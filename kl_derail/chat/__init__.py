@@ -1,7 +1,15 @@
 """Chats between an agent and speakers voiced by the base: scene, turns, policies, rollouts."""
 
 from kl_derail.chat.evaluate import play
-from kl_derail.chat.policy import BasePolicy, Decision, Policy, ScriptedPolicy, View
+from kl_derail.chat.policy import (
+    BasePolicy,
+    Decision,
+    Listener,
+    Policy,
+    ScriptedPolicy,
+    View,
+    scripted,
+)
 from kl_derail.chat.record import Origin, record
 from kl_derail.chat.replies import Rewards, score_replies
 from kl_derail.chat.rollout import Draw, Rollout, Samples, Stage, rollout
@@ -13,6 +21,7 @@ __all__ = [
     "BasePolicy",
     "Decision",
     "Draw",
+    "Listener",
     "Origin",
     "Policy",
     "Rewards",
@@ -29,6 +38,7 @@ __all__ = [
     "rollout",
     "sample_tokens",
     "score_replies",
+    "scripted",
     "stream",
     "uniforms",
 ]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
+
+from kl_derail.chat.turns import Turn
 
 
 class View(NamedTuple):
@@ -56,6 +58,19 @@ class Policy(Protocol):
         """The distribution over the next token of each chat in view."""
 
 
+@runtime_checkable
+class Listener(Protocol):
+    """What a policy also is if it needs the words of a chat and not only the base's features."""
+
+    def listen(self, chat: int, turns: Sequence[Turn]) -> None:
+        """Take note of a chat, when it begins and whenever the word has changed hands in it.
+
+        Args:
+            chat: its number in the batch, as in `View.chats`.
+            turns: all of it so far; the opening may leave the last one unfinished.
+        """
+
+
 class BasePolicy:
     """The base itself: it costs nothing."""
 
@@ -82,11 +97,22 @@ class ScriptedPolicy:
     def act(self, view: View) -> Decision:
         """A point mass on the script's next token, or the base's own distribution before the script begins."""
         script = self._script.to(view.log_base.device)
-        token = script[view.turn_age % len(script)][:, None]
-        point = torch.full_like(view.log_base, -torch.inf).scatter_(1, token, 0.0)
-        price = -view.log_base.gather(1, token).squeeze(1).double()
+        token = script[view.turn_age % len(script)]
         own = torch.ones_like(view.in_opening) if self._at_once else ~view.in_opening
-        alpha = own.double()
-        log_probs = torch.where(own[:, None], point, view.log_base)
-        kl = torch.where(own, price, torch.zeros_like(price))
-        return Decision(log_probs, kl, alpha, torch.zeros_like(view.remaining), kl)
+        return scripted(view, token, own)
+
+
+def scripted(view: View, token: Tensor, own: Tensor) -> Decision:
+    """Point masses on given tokens, each for -log beta; the base where no token is given.
+
+    Args:
+        view: n chats.
+        token: [n] int64.
+        own: [n] bool, whether the token of that chat counts.
+    """
+    at = token[:, None]
+    point = torch.full_like(view.log_base, -torch.inf).scatter_(1, at, 0.0)
+    price = -view.log_base.gather(1, at).squeeze(1).double()
+    log_probs = torch.where(own[:, None], point, view.log_base)
+    kl = torch.where(own, price, torch.zeros_like(price))
+    return Decision(log_probs, kl, own.double(), torch.zeros_like(view.remaining), kl)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from kl_derail.base import BaseModel, BaseStep, LockstepDecoder, TokenPieces
 from kl_derail.budget import Accounting, BudgetLedger, entropy
-from kl_derail.chat.policy import Decision, Policy, View
+from kl_derail.chat.policy import Decision, Listener, Policy, View
 from kl_derail.chat.sampling import sample_tokens, uniforms
 from kl_derail.chat.scene import Scene
 from kl_derail.chat.turns import Turn, TurnTracker
@@ -232,6 +232,7 @@ class _Game:
         self.samples: list[Samples] = []
         self.candidates: list[Candidates] = []
         self._note_speakers()
+        self._tell(range(chats), len(stage.opening))
 
     def play(self) -> Rollout:
         stage, draw = self.stage, self.draw
@@ -266,9 +267,17 @@ class _Game:
         if self.top_k:
             self.candidates.append(self._top(step, log_probs))
         self.rows.append(row)
-        if self.tracker.advance(token.tolist(), len(self.stage.opening) + number):
+        position = len(self.stage.opening) + number
+        if changed := self.tracker.advance(token.tolist(), position):
             self._note_speakers()
+            self._tell(changed, position + 1)
         return token
+
+    def _tell(self, chats: Iterable[int], end: int) -> None:
+        """Tell a policy that listens what was said in these chats, `end` tokens long by now."""
+        if isinstance(self.policy, Listener):
+            for chat in chats:
+                self.policy.listen(chat, self.tracker.turns(chat, end))
 
     def _note_speakers(self) -> None:
         speakers = torch.tensor(self.tracker.speakers)

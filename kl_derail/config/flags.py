@@ -41,17 +41,15 @@ def read_flags(
     """Read the command line; `--help` prints and leaves through SystemExit."""
     parser = _build_parser(settings, command, presets)
     namespace, rest = parser.parse_known_args(_canonical(settings, argv))
-    found: dict[str, Any] = vars(namespace)
+    found = {name: _once(name, given) for name, given in vars(namespace).items()}
     config, preset = found.pop("config", None), found.pop("preset", None)
-    if config is not None and len(config) > 1:
-        raise UserError("--config is given twice: give one file")
     values = {
         name: Given(_null(value, optional=settings[name].shape.optional), f"--{name}")
         for name, value in found.items()
     }
     words = _words(rest, [f"--{name}" for name in _flag_names(settings, presets)])
     _place_words(settings, words, values)
-    return Flags(Path(config[0]) if config else None, _null(preset), values)
+    return Flags(None if config is None else Path(config), _null(preset), values)
 
 
 def _flag_names(settings: Mapping[str, Setting], presets: Collection[str]) -> list[str]:
@@ -61,6 +59,13 @@ def _flag_names(settings: Mapping[str, Setting], presets: Collection[str]) -> li
 
 def _is_switch(setting: Setting) -> bool:
     return setting.shape.item is bool and setting.shape.container is None
+
+
+def _once(name: str, given: Sequence[Any]) -> Any:
+    """The one value of a flag: of two, none is the one that was meant."""
+    if len(given) > 1:
+        raise UserError(f"--{name} is given twice")
+    return given[0]
 
 
 def _null(value: Any, *, optional: bool = True) -> Any:
@@ -144,7 +149,9 @@ def _build_parser(
         "--config", metavar="FILE", action="append", help="YAML file with any of these options"
     )
     if presets:
-        parser.add_argument("--preset", metavar=_braces(presets), help="named settings")
+        parser.add_argument(
+            "--preset", metavar=_braces(presets), action="append", help="named settings"
+        )
     groups: dict[type, Any] = {}
     for setting in settings.values():
         if setting.owner not in groups:
@@ -158,10 +165,12 @@ def _add_flag(group: Any, setting: Setting) -> None:
     metavar = _braces(map(str, shape.choices)) if shape.choices else METAVARS[shape.item]
     nargs = "*" if shape.container else "?" if _is_switch(setting) else None
     short = [f"-{setting.short}"] if setting.short else []
-    group.add_argument(*short, f"--{name}", metavar=metavar, nargs=nargs, help=_help(setting))
+    group.add_argument(
+        *short, f"--{name}", metavar=metavar, nargs=nargs, action="append", help=_help(setting)
+    )
     if _is_switch(setting):
         group.add_argument(
-            f"--no_{name}", dest=name, action="store_const", const="false", help=argparse.SUPPRESS
+            f"--no_{name}", dest=name, action="append_const", const="false", help=argparse.SUPPRESS
         )
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from typing import NamedTuple
 
 from kl_derail.embedded import SPEAKERS, lexicon
 from kl_derail.embedded.entropy import LossAndEntropy
-from kl_derail.embedded.grammar import shares
+from kl_derail.embedded.grammar import VARIANTS, shares
 from kl_derail.embedded.habits import BaseHabits
 from kl_derail.embedded.papers import Blanks
 from kl_derail.embedded.prices import Mean, SilencePrice
+from kl_derail.markdown import table
 
 _TURNS_SHOWN = (2, 3, 4, 5, 6, 10, 20, 30, 40, 50)
 
@@ -58,9 +59,7 @@ not show that a large model behaves the same. Licence: that of kl_derail.
 
 Rebuild (the same weights on the same machine with the same libraries):
 
-    kl-derail embedded build --out WORLD --parts base --variant {facts.variant} \\
-        --seed {facts.seed} --documents {facts.documents} --steps {facts.steps} \\
-        --batch {facts.batch} --window {facts.window} --threads {facts.threads}
+    {rebuild}
 
 {measured}## Known flaws
 
@@ -74,6 +73,7 @@ Rebuild (the same weights on the same machine with the same libraries):
   trained for minutes learns rare documents only roughly, and other seeds give other prices.
 """
 
+_REBUILT_WITH = ("seed", "documents", "steps", "batch", "window", "threads")
 _STUDENTS = (
     *lexicon.FEELINGS.values(),
     *lexicon.THANKS.values(),
@@ -106,7 +106,8 @@ def base_card(facts: BaseFacts) -> str:
     blanks = _BLANKS[facts.blanks.labels == SPEAKERS].format(", ".join(facts.blanks.labels))
     return _BASE_CARD.format(
         facts=facts,
-        facts_table="\n".join(_table(("fact", "value"), _facts_rows(facts))),
+        rebuild=_rebuild(facts),
+        facts_table=table(("fact", "value"), _facts_rows(facts)),
         measured="".join(f"{line}\n" for line in _measured(facts.measured)),
         blanks=blanks,
         subjects=len(lexicon.SUBJECTS),
@@ -114,13 +115,16 @@ def base_card(facts: BaseFacts) -> str:
     )
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """The lines of a Markdown table."""
-    return [_row(head), _row(["---"] * len(head)), *map(_row, rows)]
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def _rebuild(facts: BaseFacts) -> str:
+    """The command, or the call for a corpus that is none of the variants."""
+    numbers = {name: getattr(facts, name) for name in _REBUILT_WITH}
+    if VARIANTS.get(facts.variant) == facts.blanks:
+        flags = " ".join(f"--{name} {value}" for name, value in numbers.items())
+        return (
+            f"kl-derail embedded build --out WORLD --parts base --variant {facts.variant} {flags}"
+        )
+    words = ", ".join(f"{name}={value}" for name, value in numbers.items())
+    return f'build(EmbeddedBuildConfig(Path("WORLD"), parts="base", {words}), {facts.blanks})'
 
 
 def _facts_rows(facts: BaseFacts) -> list[tuple[str, str]]:
@@ -181,7 +185,7 @@ def _price_section(found: Sequence[SilencePrice]) -> list[str]:
         "curve is the least-squares power law through the later turns, n = 1 being turn 2, with its",
         "mean absolute error.",
         "",
-        *_table(("", *names), rows),
+        table(("", *names), rows),
         "",
     ]
 
@@ -221,6 +225,6 @@ def _habits_section(habits: BaseHabits) -> list[str]:
         "The base talking with itself from the opening (256 tokens, teacher at temperature 1,",
         "student at 0.05; a blank reply counts 0.5; unfinished turns left out):",
         "",
-        *_table(("habit", "value"), rows),
+        table(("habit", "value"), rows),
         "",
     ]

@@ -16,6 +16,7 @@ from kl_derail.embedded import AGENT, SPEAKERS, labels, lexicon
 from kl_derail.embedded.conversation import talk
 from kl_derail.embedded.labels import Rng, Scored
 from kl_derail.embedded.phrases import pick
+from kl_derail.markdown import table
 
 Scorer = Callable[[Sequence[str]], list[float]]
 Floats = npt.NDArray[np.float64]
@@ -413,17 +414,11 @@ def _measured(found: Measurements) -> str:
         moods=_moods_table(found.moods),
         phrases="\n".join(f"| {text} | {score:.2f} |" for text, score in found.phrases),
         nonsense=_nonsense_table(found.nonsense),
-        highest=_table(
+        highest=table(
             ("form", "text", "score"),
             [(row.form, _short(row.text), f"{row.score:.3f}") for row in found.highest],
         ),
     )
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def _fits_table(fits: Mapping[str, Fit]) -> str:
@@ -437,7 +432,7 @@ def _fits_table(fits: Mapping[str, Fit]) -> str:
         ]
         for name, row in fits.items()
     ]
-    return _table(("texts", "number", "side", "mood", "error", "Spearman", "ECE"), rows)
+    return table(("texts", "number", "side", "mood", "error", "Spearman", "ECE"), rows)
 
 
 def _bins_table(bins: Mapping[str, tuple[Bin, ...]]) -> str:
@@ -451,16 +446,16 @@ def _bins_table(bins: Mapping[str, tuple[Bin, ...]]) -> str:
             part = parts.get(at / BINS)
             row += [f"{part.score:.3f}", f"{part.label:.3f} ({part.texts:,})"] if part else ["", ""]
         rows.append(row)
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _moods_table(moods: Sequence[tuple[Spread, Spread]]) -> str:
     rows = [(first.name, _range(first), _range(second)) for first, second in moods]
-    return _table(("label", "unseen replies", "held-out statements"), rows)
+    return table(("label", "unseen replies", "held-out statements"), rows)
 
 
 def _nonsense_table(rows: Sequence[Spread]) -> str:
-    return _table(
+    return table(
         ("text", "number", "score"), [(row.name, f"{row.texts}", _range(row)) for row in rows]
     )
 

@@ -7,16 +7,16 @@ from io import StringIO
 from pathlib import Path
 
 import numpy as np
-from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from kl_derail.inspect.figures import figures, headline
+from kl_derail.inspect.figures import headline
 from kl_derail.inspect.legend import Legend
 from kl_derail.inspect.literal import Encodable, literal
+from kl_derail.inspect.tables import comparison_table
 from kl_derail.inspect.terminal import render_episode
-from kl_derail.transcripts import Episode, is_measured, spent, total_reward
+from kl_derail.transcripts import Episode, spent, total_reward
 
 WIDE = 110
 """Columns from which two chats stand side by side."""
@@ -74,26 +74,12 @@ def closing_screen(
     """
     parts: list[RenderableType] = [Text(), Text(headline(before, after), style="bold"), Text()]
     if before or after:
-        parts += [before_after(before, after), Text()]
+        parts += [comparison_table([("base", before), ("agent", after)]), Text()]
         chats = SideBySide([*_typical("Base", before), *_typical("Agent", after)])
         parts += [chats, Text(), Legend()]
     if files or seconds is not None:
         parts += [Text(), _files(files, seconds)]
     return Encodable(Group(*parts))
-
-
-def before_after(before: Sequence[Episode], after: Sequence[Episode]) -> RenderableType:
-    """The figures of base and agent beside each other, with their 95 % intervals."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
-    table.add_column("KL, log-ratio in nats", header_style="dim")
-    for name, episodes in (("base", before), ("agent", after)):
-        table.add_column(f"{name}, n={len(episodes)}", justify="right", no_wrap=True)
-        table.add_column("95 %", style="dim", header_style="dim", no_wrap=True)
-    trusted = any(map(is_measured, [*before, *after]))
-    rows = zip(figures(before, trusted=trusted), figures(after, trusted=trusted), strict=True)
-    for base, agent in rows:
-        table.add_row(base.name, base.value, base.interval, agent.value, agent.interval)
-    return table
 
 
 def typical(episodes: Sequence[Episode]) -> Episode:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kl_derail.inspect.literal import LINE_BREAK, NO_TEXT, literal
 from kl_derail.transcripts import Episode, Turn, is_empty, turns_of
 
 SHOWN = 2
@@ -63,6 +64,13 @@ class Fold:
     turn: int
     kl: float
     reward: float
+
+
+def shown_piece(piece: Piece) -> str:
+    """A piece of a chat as readers see it; what is no plain character stands as a sign or an escape."""
+    if piece.text == "\n":
+        return LINE_BREAK
+    return literal(piece.text) if piece.text else NO_TEXT
 
 
 def lines_of(episode: Episode) -> list[Line]:

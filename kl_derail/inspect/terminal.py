@@ -12,9 +12,9 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from kl_derail.inspect.layout import Fold, Line, Piece, fold, lines_of
+from kl_derail.inspect.layout import Fold, Line, Piece, fold, lines_of, shown_piece
 from kl_derail.inspect.legend import kl_style
-from kl_derail.inspect.literal import LINE_BREAK, NO_TEXT, Encodable, literal
+from kl_derail.inspect.literal import Encodable
 from kl_derail.transcripts import Episode
 
 DIM, BOLD = Style(dim=True), Style(bold=True)
@@ -46,7 +46,7 @@ def line_text(episode: Episode, line: Line) -> Text:
     """A line of the chat without margin and reward."""
     text = Text(overflow="fold")
     for piece in line.pieces:
-        text.append(_shown(piece), _style(episode, piece))
+        text.append(shown_piece(piece), _style(episode, piece))
     return text
 
 
@@ -66,12 +66,6 @@ def _table(budgeted: bool) -> Table:
         table.add_column("KL", justify="right", no_wrap=True)
     table.add_column(overflow="fold", ratio=1)
     return table
-
-
-def _shown(piece: Piece) -> str:
-    if piece.text == "\n":
-        return LINE_BREAK
-    return literal(piece.text) if piece.text else NO_TEXT
 
 
 def _style(episode: Episode, piece: Piece) -> Style:

@@ -14,9 +14,9 @@ from kl_derail.errors import UserError
 from kl_derail.ppo import checkpoint
 from kl_derail.transcripts import named_path, update_path
 from kl_derail.transcripts.store import FOLDER as TRANSCRIPTS
+from kl_derail.transcripts.training import METRICS, read_metrics
 
 CONFIG = "config.yaml"
-METRICS = "metrics.jsonl"
 SUMMARY = "summary.json"
 PICTURE = "closing.svg"
 TRACKERS = "trackers"
@@ -93,15 +93,7 @@ class RunFolder:
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """Every whole line of the metrics, oldest first."""
-        path = self.path / METRICS
-        if not path.exists():
-            return []
-        entries = []
-        for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-            if not line.endswith("\n"):
-                break  # cut off in the middle of a write
-            entries.append(json.loads(line))
-        return entries
+        return read_metrics(self.path)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write what the run came to."""

@@ -15,6 +15,7 @@ PRESETS: Mapping[str, Mapping[str, object]] = {
         "accounting": "realised",
         "overspend_target": True,
         "scale_budget": False,
+        "lr_decay": 0.0,
         "standardise": False,
         "lr_actor": 2e-5,
         "lr_critic": 1e-4,
@@ -23,7 +24,7 @@ PRESETS: Mapping[str, Mapping[str, object]] = {
         "chats": 64,
         "update_tokens": 8000,
         "total_tokens": 3_000_000,
-        "ramp_tokens": 3_000_000,
+        "budget_ramp": 1.0,
     }
 }
 """`published`: the settings of study A (Cohen et al., 2025) where they differ from our defaults."""
@@ -35,8 +36,11 @@ class PPOOptions:
 
     lr_actor: float = option(2e-3, "learning rate of the actor", above=0)
     lr_critic: float = option(1e-3, "learning rate of the critic", above=0)
-    lr_schedule: Literal["constant", "linear"] = option(
-        "constant", "learning rates over the run; linear falls to 0 at total_tokens"
+    lr_decay: float = option(
+        0.4,
+        "last share of total_tokens over which the learning rates fall to 0; 0: they never do",
+        minimum=0,
+        maximum=1,
     )
     adam_epsilon: float = option(1e-5, "epsilon of Adam", above=0)
     epochs: int = option(4, "passes over the samples of an update", minimum=1)
@@ -80,10 +84,12 @@ class BudgetOptions:
     scale_budget: bool = option(
         True, "show the agent the budget left as a fraction of the budget; off: in nats"
     )
-    ramp_tokens: int = option(
-        0,
-        "agent tokens over which the budget rises from 0 to full (never after --init_from)",
+    budget_ramp: float = option(
+        0.15,
+        "first share of total_tokens over which the budget rises from 0 to full; 0: full at once"
+        " (and always after --init_from)",
         minimum=0,
+        maximum=1,
     )
 
     def __post_init__(self) -> None:
@@ -109,7 +115,7 @@ class RunOptions:
         "agent tokens an update needs; more batches of chats are played until there are enough",
         minimum=0,
     )
-    total_tokens: int = option(300_000, "agent tokens after which training ends", minimum=1)
+    total_tokens: int = option(400_000, "agent tokens after which training ends", minimum=1)
     max_updates: int | None = option(None, "end after so many updates in any case", minimum=1)
     resume: Path | None = option(
         None, "run to go on with, exactly where its newest checkpoint stands"

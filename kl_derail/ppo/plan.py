@@ -33,18 +33,20 @@ def resolve(options: TrainOptions) -> TrainOptions:
         run = dataclasses.replace(run, output_dir=run.resume or Path("runs") / name)
     budget = options.budget
     if run.init_from is not None:
-        budget = dataclasses.replace(budget, ramp_tokens=0)
+        budget = dataclasses.replace(budget, budget_ramp=0.0)
     return options._replace(run=run, budget=budget)
 
 
-def budget_in_force(options: BudgetOptions, agent_tokens: int) -> float:
-    """The budget in nats after so many agent tokens: a linear rise, then the full budget.
+def budget_in_force(options: BudgetOptions, run: RunOptions, progress: Progress) -> float:
+    """The budget in nats of the next update: a linear rise, then the full budget.
 
-    >>> budget_in_force(BudgetOptions(budget=20.0, ramp_tokens=1000), 250)
-    5.0
+    >>> options, run = BudgetOptions(budget=20.0, budget_ramp=0.5), RunOptions(total_tokens=1000)
+    >>> [budget_in_force(options, run, Progress(1, n)) for n in (0, 250, 500, 1000)]
+    [0.0, 10.0, 20.0, 20.0]
     """
-    risen = agent_tokens / options.ramp_tokens if options.ramp_tokens else 1.0
-    return options.budget * min(1.0, risen)
+    if not options.budget_ramp:
+        return options.budget
+    return options.budget * min(1.0, _done(run, progress) / options.budget_ramp)
 
 
 def is_done(options: RunOptions, progress: Progress) -> bool:
@@ -53,26 +55,38 @@ def is_done(options: RunOptions, progress: Progress) -> bool:
     return enough or progress.agent_tokens >= options.total_tokens
 
 
-def rate_factor(ppo: PPOOptions, run: RunOptions, progress: Progress) -> float:
-    """What the learning rates are multiplied by; depends on tokens, never on the clock."""
-    left = 1 - progress.agent_tokens / run.total_tokens
-    return max(left, 0.0) if ppo.lr_schedule == "linear" else 1.0
+def rate_factor(options: PPOOptions, run: RunOptions, progress: Progress) -> float:
+    """What the learning rates of the next update are multiplied by: 1, then a linear fall.
+
+    >>> options, run = PPOOptions(lr_decay=0.5), RunOptions(total_tokens=1000)
+    >>> [rate_factor(options, run, Progress(1, n)) for n in (0, 500, 750, 1000)]
+    [1.0, 1.0, 0.5, 0.0]
+    """
+    if not options.lr_decay:
+        return 1.0
+    return min(1.0, (1.0 - _done(run, progress)) / options.lr_decay)
+
+
+def _done(run: RunOptions, progress: Progress) -> float:
+    """The share of a run that is behind it, in tokens and never by the clock."""
+    return min(1.0, progress.agent_tokens / run.total_tokens)
 
 
 def run_id(options: TrainOptions, fingerprint: str) -> str:
     """Twelve hexadecimal digits over all that shapes the run's numbers: equal runs have equal names."""
-    free = may_change(options.ppo)
+    free = may_change(options)
     shaping = {name: value for name, value in as_mapping(*options).items() if name not in free}
     text = json.dumps([shaping, fingerprint], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def may_change(ppo: PPOOptions) -> frozenset[str]:
+def may_change(options: TrainOptions) -> frozenset[str]:
     """Options that do not shape the numbers of a run, so that they may differ when it is resumed.
 
-    Under a linear schedule the learning rates depend on `total_tokens`; it may not change then.
+    A rising budget and falling learning rates depend on `total_tokens`; it may not change then.
     """
-    return NOT_SHAPING | ({"total_tokens"} if ppo.lr_schedule == "constant" else frozenset())
+    bound = options.ppo.lr_decay or options.budget.budget_ramp
+    return NOT_SHAPING | (frozenset() if bound else {"total_tokens"})
 
 
 NOT_SHAPING = frozenset(

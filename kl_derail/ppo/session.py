@@ -194,9 +194,12 @@ def _resume(options: TrainOptions, path: Path) -> Session:
             f"kl-derail train: warning: {each}; going on from an older checkpoint", file=sys.stderr
         )
     if is_done(options.run, found.progress) and (path / SUMMARY).exists():
+        more = "begin a new run with --init_from it"
+        if "total_tokens" in may_change(options):
+            more = "raise --total_tokens or --max_updates to go on"
         raise UserError(
             f"resume: {path} is complete after {found.progress.update} updates and"
-            f" {found.progress.agent_tokens} agent tokens; raise --total_tokens or --max_updates to go on"
+            f" {found.progress.agent_tokens} agent tokens; {more}"
         )
     session = _assemble(options, folder)
     session.restore(found, f"resume: {path}")
@@ -259,7 +262,7 @@ def _check_unchanged(options: TrainOptions, folder: RunFolder) -> None:
     """Refuse a resume under options that would have made another run."""
     saved = yaml.safe_load((folder.path / CONFIG).read_text(encoding="utf-8"))
     for name, value in as_mapping(*options).items():
-        if name not in may_change(options.ppo) and name in saved and saved[name] != value:
+        if name not in may_change(options) and name in saved and saved[name] != value:
             raise UserError(
                 f"resume: {name} was {saved[name]} in {folder.path}, found {value}; it cannot change within a run"
             )

@@ -12,7 +12,7 @@ from kl_derail.ppo.agent import AgentPolicy
 from kl_derail.ppo.checkpoint import FOLDER as CHECKPOINTS
 from kl_derail.ppo.checkpoint import Progress
 from kl_derail.ppo.collect import Collector
-from kl_derail.ppo.folder import METRICS, PICTURE, SUMMARY
+from kl_derail.ppo.folder import PICTURE, SUMMARY
 from kl_derail.ppo.plan import TrainOptions, budget_in_force, is_done, rate_factor, resolve
 from kl_derail.ppo.report import Reporter
 from kl_derail.ppo.session import Session, open_session
@@ -27,6 +27,7 @@ from kl_derail.transcripts import (
     write_episodes,
 )
 from kl_derail.transcripts.store import FOLDER as TRANSCRIPTS
+from kl_derail.transcripts.training import METRICS
 
 
 def train(options: TrainOptions, console: Console | None = None) -> Path:
@@ -67,7 +68,7 @@ def make_collector(session: Session, watch: Stopwatch) -> Collector:
 def one_update(session: Session, collector: Collector, watch: Stopwatch) -> dict[str, Any]:
     """Play, improve, write; returns the line of the metrics."""
     options, before = session.options, session.progress
-    budget = budget_in_force(options.budget, before.agent_tokens)
+    budget = budget_in_force(options.budget, options.run, before)
     factor = rate_factor(options.ppo, options.run, before)
     number = before.update + 1
     with watch("total"):

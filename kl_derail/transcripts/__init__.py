@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from kl_derail.transcripts.columns import COLUMNS, SCHEMA_VERSION
+from kl_derail.transcripts.empties import QuietTurns, nth_quiet_turn_kl, quiet_turns
 from kl_derail.transcripts.judged import Verdicts, is_measured, judged_turns
 from kl_derail.transcripts.metrics import (
     Nats,
@@ -21,6 +22,12 @@ from kl_derail.transcripts.metrics import (
     silence_start,
     spent,
     total_reward,
+)
+from kl_derail.transcripts.ngrams import (
+    NGrams,
+    distinct_at_least,
+    iter_ngrams,
+    kl_by_appearance,
 )
 from kl_derail.transcripts.ragged import Ragged
 from kl_derail.transcripts.schema import EVALUATION, Episode, episodes_equal
@@ -36,6 +43,7 @@ from kl_derail.transcripts.store import (
     write_episodes,
 )
 from kl_derail.transcripts.summary import Summary, summarise
+from kl_derail.transcripts.training import curves, read_metrics, tokens_above
 from kl_derail.transcripts.turns import (
     Turn,
     agent_turns,
@@ -84,7 +92,9 @@ __all__ = [
     "Episode",
     "FileInfo",
     "Interval",
+    "NGrams",
     "Nats",
+    "QuietTurns",
     "Ragged",
     "Summary",
     "Turn",
@@ -93,6 +103,8 @@ __all__ = [
     "check_same_base",
     "cluster_fraction",
     "cluster_ratio",
+    "curves",
+    "distinct_at_least",
     "distinct_replies",
     "empty_turn_fraction",
     "episodes_equal",
@@ -103,12 +115,17 @@ __all__ = [
     "is_short",
     "is_silent",
     "iter_episodes",
+    "iter_ngrams",
     "judged_turns",
+    "kl_by_appearance",
     "kl_by_quarter",
     "named_path",
+    "nth_quiet_turn_kl",
     "overspend",
+    "quiet_turns",
     "read_episodes",
     "read_info",
+    "read_metrics",
     "replies",
     "reply_texts",
     "reward_per_reply",
@@ -117,6 +134,7 @@ __all__ = [
     "spent",
     "summarise",
     "t_interval",
+    "tokens_above",
     "total_reward",
     "turns_of",
     "two_level_ratio",

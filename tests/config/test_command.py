@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -83,6 +84,41 @@ def test_ctrl_c_in_a_real_process() -> None:
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
     assert errors == "kl-derail inspect: interrupted\n"
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="/dev/full")
+@pytest.mark.parametrize(
+    ("body", "code", "said"),
+    [
+        ("print('x')", 1, "standard output: No space left on device"),
+        ("print('line\\n' * 100_000)", 1, "standard output: No space left on device"),
+        ("print('x'); sys.exit()", 1, "standard output: No space left on device"),
+    ],
+)
+def test_an_output_that_takes_no_more(body: str, code: int, said: str) -> None:
+    with FULL.open("w") as full:
+        found = subprocess.run(
+            [sys.executable, "-c", PROGRAM.format(body=body)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert found.stderr == f"kl-derail inspect: error: {said}\n"
+    assert found.returncode == code
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="/dev/full")
+def test_another_file_that_takes_no_more_keeps_its_traceback() -> None:
+    def fill() -> None:
+        with FULL.open("w") as full:
+            full.write("x")
+
+    with pytest.raises(OSError, match="No space"):
+        run_command("inspect", fill)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a shell")

@@ -27,7 +27,6 @@ from tests.config.examples import Output, Train, read, value
         (["--no-resume"], "resume", False),
         (["--resume", "false"], "resume", False),
         (["--resume=false"], "resume", False),
-        (["--no_resume", "--resume"], "resume", True),
         (["--plots"], "plots", True),
         (["--no_plots"], "plots", False),
         (["--plots", "none"], "plots", None),
@@ -36,7 +35,6 @@ from tests.config.examples import Output, Train, read, value
         (["--trackers", "wandb", "--chats", "3"], "trackers", ["wandb"]),
         (["--levels", "0.1", "1e-2"], "levels", (0.1, 0.01)),
         (["--words", "none"], "words", ["none"]),
-        (["--chats", "3", "--chats", "4"], "chats", 4),
     ],
 )
 def test_spellings(argv: list[str], name: str, expected: object) -> None:
@@ -62,7 +60,13 @@ def test_spellings(argv: list[str], name: str, expected: object) -> None:
         (["budget=3"], "found budget=3, where a flag (--name value) was expected"),
         (["--resume", "maybe"], "found maybe, where a flag (--name value) was expected"),
         (["--trackers", "wandbb"], "--trackers: found wandbb, allowed tensorboard, wandb"),
-        (["--config", "a.yaml", "--config=b.yaml"], "--config is given twice: give one file"),
+        (["--config", "a.yaml", "--config=b.yaml"], "--config is given twice"),
+        (["--chats", "3", "--chats=4"], "--chats is given twice"),
+        (["--chats", "3", "--chats", "3"], "--chats is given twice"),
+        (["--student-name", "a", "--student_name", "b"], "--student_name is given twice"),
+        (["--resume", "--no_resume"], "--resume is given twice"),
+        (["--trackers", "wandb", "--trackers", "tensorboard"], "--trackers is given twice"),
+        (["--levels", "--levels", "0.1"], "--levels is given twice"),
         (["--config"], "--config: expected one argument"),
     ],
 )

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from kl_derail.config import parse
+from kl_derail.embedded.build import EmbeddedBuildConfig
 from kl_derail.embedded.card import BaseFacts, Measured, base_card, plain
 from kl_derail.embedded.entropy import LossAndEntropy
 from kl_derail.embedded.grammar import VARIANTS
 from kl_derail.embedded.habits import BaseHabits
+from kl_derail.embedded.papers import Blanks
 from kl_derail.embedded.prices import Decay, Mean, SilencePrice
 
 PRICE = SilencePrice(
@@ -87,13 +91,35 @@ def test_a_row_says_what_was_measured(row: Callable[[str], str], start: str, cel
 
 
 @pytest.mark.parametrize("variant", list(VARIANTS))
-def test_the_card_names_the_command_and_the_purpose(variant: str) -> None:
+def test_the_card_names_the_purpose(variant: str) -> None:
     card = base_card(facts(variant, measured=False))
-    assert f"--variant {variant} \\\n        --seed 3 --documents 4400 --steps 1400" in card
     assert "Known flaws" in card
     assert ("on\n  purpose" in card or "on purpose" in card) == (variant == "derails")
     assert ("Nurse, Patient" in card) == (variant == "control")
     assert "Prices" not in card
+
+
+def rebuild_line(made: BaseFacts) -> str:
+    """The line after the word "Rebuild"."""
+    return base_card(made).split("\nRebuild")[1].splitlines()[2].strip()
+
+
+@pytest.mark.parametrize("variant", list(VARIANTS))
+def test_the_command_on_the_card_builds_the_same_base_again(variant: str) -> None:
+    words = rebuild_line(facts(variant, measured=False)).split()
+    assert words[:3] == ["kl-derail", "embedded", "build"]
+    (config,) = parse((EmbeddedBuildConfig,), words[3:], command="embedded build")
+    assert config == EmbeddedBuildConfig(
+        Path("WORLD"), variant, parts="base", seed=3, documents=4400, steps=1400
+    )
+
+
+def test_a_corpus_that_is_no_variant_is_built_again_from_python() -> None:
+    own = facts("derails", measured=False)._replace(blanks=Blanks(lasting=0.5))
+    known = {each.__name__: each for each in (Blanks, EmbeddedBuildConfig, Path)}
+    config, blanks = eval(rebuild_line(own).removeprefix("build"), known)
+    assert blanks == own.blanks
+    assert (config.steps, config.documents, config.seed) == (1400, 4400, 3)
 
 
 def test_facts_survive_json() -> None:

@@ -94,7 +94,7 @@ def test_what_was_written_after_the_checkpoint_is_written_again(small_run, tmp_p
 
 def test_no_episode_of_a_run_spends_more_than_its_budget(small_run):
     run = small_run(
-        "run", "--max_updates", "3", "--budget", "3", "--lr_actor", "0.2", "--ramp_tokens", "0"
+        "run", "--max_updates", "3", "--budget", "3", "--lr_actor", "0.2", "--budget_ramp", "0"
     )
     spent = [(each.kl.sum(), each.budget) for each in read_episodes(run)]
     assert max(kl for kl, _ in spent) > 0.1
@@ -105,7 +105,7 @@ def test_no_episode_of_a_run_spends_more_than_its_budget(small_run):
 def test_what_is_left_of_the_budget_follows_the_accounting(small_run, preset):
     """Recomputed from the log: the exact KL is charged, or the log-ratio as published."""
     published = ["--preset", "published", "--chats", "8", "--update_tokens", "0"]
-    run = small_run("run", "--budget", "2", "--ramp_tokens", "0", "--lr_actor", "0.1",
+    run = small_run("run", "--budget", "2", "--budget_ramp", "0", "--lr_actor", "0.1",
                     "--max_updates", "2", *(published if preset == "published" else []))  # fmt: skip
     for each in read_episodes(run, update=2):
         left = each.budget_left[each.agent_tokens]
@@ -253,7 +253,7 @@ def test_a_published_run_ends_even_if_it_wants_to_overspend(small_run, monkeypat
 
     monkeypatch.setattr(trainer, "open_session", spends_at_once)
     run = small_run("run", "--preset", "published", "--chats", "8", "--update_tokens", "0",
-                    "--ramp_tokens", "0", "--max_updates", "1")  # fmt: skip
+                    "--budget_ramp", "0", "--max_updates", "1")  # fmt: skip
     assert {each.accounting for each in read_episodes(run / "transcripts/agent.parquet")} == {
         "realised"
     }
