@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from kl_derail.pricing.predict import Outcome, Prediction, predict, prices_at
+from kl_derail.pricing.predict import Prediction, predict, prices_at
 from kl_derail.pricing.price import Price
 from kl_derail.pricing.runs import Trained
 
@@ -14,29 +14,17 @@ class Comparison(NamedTuple):
     """One trained agent at one length beside its prediction.
 
     Attributes:
-        run: folder of the run.
-        file: its transcript file.
-        base_fingerprint: of the base model.
-        length: tokens of an episode.
-        trained_length: tokens of an episode in training; None where the run does not say.
-        budget: nats.
-        learned: from the agent's evaluation episodes.
+        trained: the agent and what it learned.
         predicted: from prices alone.
     """
 
-    run: str
-    file: str
-    base_fingerprint: str
-    length: int
-    trained_length: int | None
-    budget: float
-    learned: Outcome
+    trained: Trained
     predicted: Prediction
 
     @property
     def agrees(self) -> bool:
         """Whether both verdicts are the same."""
-        return self.predicted.verdict == self.learned.verdict
+        return self.predicted.verdict == self.trained.learned.verdict
 
 
 def compare(prices: Sequence[Price], trained: Iterable[Trained]) -> list[Comparison]:
@@ -51,8 +39,8 @@ def compare(prices: Sequence[Price], trained: Iterable[Trained]) -> list[Compari
     """
     rows = [
         Comparison(
-            *each, predict(prices_at(prices, each.base_fingerprint, each.length), each.budget)
+            each, predict(prices_at(prices, each.base_fingerprint, each.length), each.budget)
         )
         for each in trained
     ]
-    return sorted(rows, key=lambda row: (row.length, row.budget, row.run))
+    return sorted(rows, key=lambda row: (row.trained.length, row.trained.budget, row.trained.run))

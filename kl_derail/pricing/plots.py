@@ -76,12 +76,16 @@ def comparison_figure(prices: Sequence[Price], comparisons: Sequence[Comparison]
         prices: of silence, those that were compared.
         comparisons: at least one.
     """
-    panels = sorted({(row.base_fingerprint, row.length) for row in comparisons})
+    panels = sorted({(row.trained.base_fingerprint, row.trained.length) for row in comparisons})
     rows = [min(2, len(panels) - first) for first in range(0, len(panels), 2)]
     figure, axes = grid(rows, 2.4, sharey=True)
-    top = 1.2 * max(row.budget for row in comparisons)
+    top = 1.2 * max(row.trained.budget for row in comparisons)
     for axis, (base, length) in zip(axes, panels, strict=True):
-        here = [row for row in comparisons if (row.base_fingerprint, row.length) == (base, length)]
+        here = [
+            row
+            for row in comparisons
+            if (row.trained.base_fingerprint, row.trained.length) == (base, length)
+        ]
         _predictions(axis, prices_at(prices, base, length), np.linspace(0, top, 241).tolist())
         _outcomes(axis, here)
         _label(axis, "budget (nats)", "share")
@@ -112,9 +116,9 @@ def _outcomes(axis: Axes, rows: Sequence[Comparison]) -> None:
         ("empty", "learned: empty turns (hollow: other verdict)", OKABE_ITO[1], "s"),
     ):
         for number, row in enumerate(rows):
-            found: Interval = getattr(row.learned, name)
+            found: Interval = getattr(row.trained.learned, name)
             axis.errorbar(
-                [row.budget],
+                [row.trained.budget],
                 [found.estimate],
                 np.abs([[found.estimate - found.low], [found.high - found.estimate]]),
                 fmt=mark,

@@ -124,16 +124,16 @@ def comparison_rows(comparisons: Iterable[Comparison]) -> list[Row]:
     """Predicted and learned silence, an agent a line."""
     return [
         {
-            "run": row.run,
-            "file": row.file,
-            "base_fingerprint": row.base_fingerprint,
-            "length": row.length,
-            "trained_length": row.trained_length,
-            "budget": row.budget,
+            "run": row.trained.run,
+            "file": row.trained.file,
+            "base_fingerprint": row.trained.base_fingerprint,
+            "length": row.trained.length,
+            "trained_length": row.trained.trained_length,
+            "budget": row.trained.budget,
             **{f"predicted_{key}": value for key, value in row.predicted._asdict().items()},
-            "learned_verdict": row.learned.verdict,
-            **_spread({"silent": row.learned.silent, "empty": row.learned.empty}),
-            "empty_turns": row.learned.empty_turns,
+            "learned_verdict": row.trained.learned.verdict,
+            **_spread({"silent": row.trained.learned.silent, "empty": row.trained.learned.empty}),
+            "empty_turns": row.trained.learned.empty_turns,
             "agrees": row.agrees,
         }
         for row in comparisons

@@ -156,24 +156,28 @@ def comparison_table(comparisons: Iterable[Comparison]) -> Table:
         ],
     )
     for row in comparisons:
-        verdict = Text(row.learned.verdict, style="" if row.agrees else "bold red")
+        verdict = Text(row.trained.learned.verdict, style="" if row.agrees else "bold red")
         table.add_row(
-            Text(literal(Path(row.run).name)),
+            Text(literal(Path(row.trained.run).name)),
             _lengths(row),
-            f"{row.budget:g}",
+            f"{row.trained.budget:g}",
             row.predicted.verdict,
             f"{row.predicted.turns:.1f}",
             verdict,
-            _percent(row.learned.silent),
-            _percent(row.learned.empty),
+            _percent(row.trained.learned.silent),
+            _percent(row.trained.learned.empty),
         )
     return table
 
 
 def _lengths(row: Comparison) -> str:
     """The tokens of an episode, and of one in training where these were others."""
-    others = row.trained_length not in (None, row.length)
-    return f"{row.length} ({row.trained_length})" if others else str(row.length)
+    others = row.trained.trained_length not in (None, row.trained.length)
+    return (
+        f"{row.trained.length} ({row.trained.trained_length})"
+        if others
+        else str(row.trained.length)
+    )
 
 
 def _table(title: str, columns: Sequence[str]) -> Table:

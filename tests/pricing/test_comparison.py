@@ -18,9 +18,17 @@ def test_runs_beside_their_predictions() -> None:
         Trained("a", "agent", "base-1", 256, None, 3.0, LOUD),
     ]
     cheap, dear = compare([CHEAP, price(chat(99.0), length=512)], trained)
-    assert (cheap.run, cheap.budget, cheap.trained_length) == ("a", 3.0, None)
-    assert (cheap.predicted, cheap.learned) == (predict([CHEAP], 3.0), LOUD)
-    assert (dear.run, dear.predicted.verdict, dear.trained_length) == ("b", "enforced", 256)
+    assert (cheap.trained.run, cheap.trained.budget, cheap.trained.trained_length) == (
+        "a",
+        3.0,
+        None,
+    )
+    assert (cheap.predicted, cheap.trained.learned) == (predict([CHEAP], 3.0), LOUD)
+    assert (dear.trained.run, dear.predicted.verdict, dear.trained.trained_length) == (
+        "b",
+        "enforced",
+        256,
+    )
     assert cheap.agrees
     assert dear.agrees
 
@@ -29,7 +37,11 @@ def test_a_prediction_can_fail() -> None:
     (row,) = compare(
         [price(chat(30.0, 1.0))], [Trained("a", "agent", "base-1", 256, 256, 20.0, MUTE)]
     )
-    assert (row.predicted.verdict, row.learned.verdict, row.agrees) == ("not", "enforced", False)
+    assert (row.predicted.verdict, row.trained.learned.verdict, row.agrees) == (
+        "not",
+        "enforced",
+        False,
+    )
 
 
 @pytest.mark.parametrize(("base", "length"), [("another", 256), ("base-1", 7)])

@@ -10,6 +10,7 @@ import pytest
 from kl_derail.figures.style import save_figure, styled
 from kl_derail.pricing import Comparison, outcome, predict
 from kl_derail.pricing.plots import comparison_figure, price_figure
+from kl_derail.pricing.runs import Trained
 from tests.inspect.factories import silent
 from tests.pricing.factories import chat, price
 
@@ -39,7 +40,7 @@ def test_behaviours_have_colours_of_their_own() -> None:
 def row(budget: float, length: int = 256) -> Comparison:
     learned = outcome([silent(6)] * 3)
     told = predict([SINGLE], budget)
-    return Comparison("run", "agent", "base-1", length, length, budget, learned, told)
+    return Comparison(Trained("run", "agent", "base-1", length, length, budget, learned), told)
 
 
 def test_predictions_beside_what_was_learned() -> None:

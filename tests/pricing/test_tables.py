@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kl_derail.pricing import Comparison, EventCost, TurnEvent, cheaper_style, outcome, predict
+from kl_derail.pricing.runs import Trained
 from kl_derail.pricing.tables import (
     budget_table,
     comparison_table,
@@ -84,21 +85,16 @@ def test_both_ends_of_a_bracket() -> None:
 
 @pytest.mark.parametrize("budget", [3.0, 99.0])
 def test_predicted_and_learned(budget: float) -> None:
-    row = Comparison(
-        "runs/derails-b20",
-        "agent",
-        "base-1",
-        256,
-        512,
-        budget,
-        outcome([silent(6)] * 3),
-        predict([TALK], budget),
-    )
+    learned = outcome([silent(6)] * 3)
+    agent = Trained("runs/derails-b20", "agent", "base-1", 256, 512, budget, learned)
+    row = Comparison(agent, predict([TALK], budget))
     shown = printed(comparison_table([row]), width=90)
     assert "derails-b20" in shown
     assert row.predicted.verdict in shown
     assert "256 (512)" in shown
-    assert "256 (" not in printed(comparison_table([row._replace(trained_length=None)]))
+    assert "256 (" not in printed(
+        comparison_table([row._replace(trained=agent._replace(trained_length=None))])
+    )
     assert "enforced" in shown
 
 
