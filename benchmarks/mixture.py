@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from kl_derail.budget import kl_fixed_mixture, mixture_kl
-from kl_derail.markdown import table
+from kl_derail.plumbing.markdown import table
 
 TARGETS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 5.0, 20.0)
 

@@ -45,11 +45,32 @@ def price(argv: Sequence[str]) -> int:
     return price_command(argv)
 
 
+def judge(argv: Sequence[str]) -> int:
+    """Ask a language model which of two teachers is better."""
+    from kl_derail.judge.command import judge_command
+
+    return judge_command(argv)
+
+
 def embedded(argv: Sequence[str]) -> int:
     """Make the built-in world anew: `embedded build`."""
     from kl_derail.embedded.command import embedded_command
 
     return embedded_command(argv)
+
+
+def hybrid(argv: Sequence[str]) -> int:
+    """Run hybrid offline-and-online RL: `hybrid run WORLD`, `hybrid figures FOLDER...`."""
+    from kl_derail.hybrid.command import hybrid_command
+
+    return hybrid_command(argv)
+
+
+def theory(argv: Sequence[str]) -> int:
+    """Check the study's theorems on classes and trees small enough to enumerate."""
+    from kl_derail.theory.command import theory_command
+
+    return theory_command(argv)
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
@@ -58,7 +79,10 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "inspect": inspect,
     "figures": figures,
     "price": price,
+    "judge": judge,
+    "theory": theory,
     "embedded": embedded,
+    "hybrid": hybrid,
 }
 
 

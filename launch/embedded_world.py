@@ -29,11 +29,11 @@ from kl_derail.embedded.build import EmbeddedBuildConfig, build
 from kl_derail.embedded.grammar import VARIANTS
 from kl_derail.embedded.papers import Blanks
 from kl_derail.errors import UserError
-from kl_derail.markdown import table
+from kl_derail.plumbing.markdown import table
+from kl_derail.plumbing.statistics import Interval, cluster_fraction, t_interval, wilson
 from kl_derail.ppo.folder import CONFIG, SUMMARY
 from kl_derail.transcripts import Episode, is_silent, named_path, read_episodes, spent
 from kl_derail.transcripts.judged import count, judgements
-from kl_derail.transcripts.statistics import Interval, cluster_fraction, t_interval, wilson
 from kl_derail.transcripts.turns import counted_agent_turns
 
 OWN = Blanks()

@@ -19,9 +19,9 @@ import numpy as np
 from rich.console import Console
 
 from kl_derail.cli import main as kl_derail
+from kl_derail.plumbing.statistics import Interval, cluster_ratio, wilson
 from kl_derail.ppo.folder import CONFIG, SUMMARY
 from kl_derail.transcripts import Episode, is_silent, named_path, read_episodes, spent, total_reward
-from kl_derail.transcripts.statistics import Interval, cluster_ratio, wilson
 from kl_derail.transcripts.training import read_metrics
 
 SILENCE = {

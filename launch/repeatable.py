@@ -21,7 +21,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from kl_derail.markdown import table
+from kl_derail.plumbing.markdown import table
 from kl_derail.ppo.compare import differences
 from kl_derail.ppo.folder import RunFolder
 

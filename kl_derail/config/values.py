@@ -65,8 +65,9 @@ def expected(setting: Setting) -> str:
     """What may stand in this place, in words: `a whole number or null`."""
     shape = setting.shape
     one = f"one of {', '.join(map(str, shape.choices))}" if shape.choices else EXPECTED[shape.item]
-    kind = one if shape.container is None else f"a list, each item {one}"
-    return kind + (" or null" if shape.optional else "")
+    if shape.container is None:
+        return one + (" or null" if shape.optional else "")
+    return f"a list, each item {one}" + (", or null for the whole" if shape.optional else "")
 
 
 def _convert_item(setting: Setting, given: Given) -> Any:

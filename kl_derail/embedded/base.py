@@ -11,14 +11,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from transformers import MixtralConfig, MixtralForCausalLM, PreTrainedTokenizerFast
+
+from kl_derail.plumbing.progress import progress_bar
 
 Ids = npt.NDArray[np.int64]
 Watcher = Callable[[int, float, MixtralForCausalLM], None]
@@ -143,7 +138,7 @@ def train_base(
     model = new_model(config, end_id).train()
     optimiser = _optimiser(model)
     starts = _starts(config, len(stream), seed)
-    with training_progress() as progress:
+    with progress_bar() as progress:
         task = progress.add_task("base model", total=config.steps)
         for step in range(config.steps):
             for group in optimiser.param_groups:
@@ -162,13 +157,6 @@ def _step(model: MixtralForCausalLM, optimiser: torch.optim.Optimizer, ids: torc
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)
     return float(out.loss.detach())
-
-
-def training_progress() -> Progress:
-    """A progress bar with the time that is left."""
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    )
 
 
 def save_base(model: MixtralForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +37,8 @@ _TOKENIZER_DOCUMENTS = 2000
 _HELD_OUT_DOCUMENTS = 100
 _PARTS = ("all", "base", "sentiment")
 _MANY = 10**9
+PRICED_CHATS = 128
+"""Silence is priced in so many of the chats: prices differ less from chat to chat than habits do."""
 _LIMITS = {
     "seed": (0, 2**63),
     "documents": (1, _MANY),
@@ -73,6 +74,14 @@ class EmbeddedBuildConfig:
     threads: int = field(
         default=1, metadata={"help": "CPU threads; the last bits of the weights depend on it"}
     )
+
+
+@dataclass(frozen=True)
+class EmbeddedMeasureConfig:
+    """Which base to measure again, and how well."""
+
+    base: Path = field(metadata={"help": "folder of a built base, whose card is written anew"})
+    chats: int = field(default=256, metadata={"help": "chats to measure the base with"})
 
 
 class Built(NamedTuple):
@@ -169,8 +178,23 @@ def _build_base(
         corpus_sha256=corpus_hash(texts),
         measured=measure(folder, judge, config.chats, config.seed) if config.chats else None,
     )
-    (folder / "README.md").write_text(card.base_card(facts), encoding="utf-8")
-    (folder / "card.json").write_text(json.dumps(card.plain(facts), indent=1) + "\n")
+    card.write(facts, folder)
+    return facts
+
+
+def measure_again(config: EmbeddedMeasureConfig) -> card.BaseFacts:
+    """Measure a base that was built before, and write its card anew; the weights stay as they are.
+
+    Raises:
+        UserError: the folder holds no base with a card, or the number of chats cannot work.
+    """
+    if config.chats < 2:
+        raise UserError(f"chats: found {config.chats}, allowed at least 2")
+    facts = card.read(config.base)
+    beside = config.base.parent / "sentiment"
+    judge = beside if beside.is_dir() else sentiment_path()
+    facts = facts._replace(measured=measure(config.base, judge, config.chats, facts.seed))
+    card.write(facts, config.base)
     return facts
 
 
@@ -179,7 +203,7 @@ def measure(folder: Path, judge: Path, chats: int, seed: int) -> card.Measured:
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     words = AutoTokenizer.from_pretrained(folder)
     silent = tuple(
-        prices.silence_price(model, words, OPENING, length, spacing, min(chats, 32))
+        prices.silence_price(model, words, OPENING, length, spacing, min(chats, PRICED_CHATS))
         for length in (256, 512)
         for spacing in prices.SPACINGS
     )

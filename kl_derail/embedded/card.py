@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 from kl_derail.embedded import SPEAKERS, lexicon
@@ -12,7 +14,11 @@ from kl_derail.embedded.grammar import VARIANTS, shares
 from kl_derail.embedded.habits import BaseHabits
 from kl_derail.embedded.papers import Blanks
 from kl_derail.embedded.prices import Mean, SilencePrice
-from kl_derail.markdown import table
+from kl_derail.errors import UserError
+from kl_derail.plumbing.markdown import table
+from kl_derail.plumbing.writing import replacing
+
+CARD = "card.json"
 
 _TURNS_SHOWN = (2, 3, 4, 5, 6, 10, 20, 30, 40, 50)
 
@@ -99,6 +105,33 @@ def plain(value: object) -> object:
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return {name: plain(item) for name, item in value._asdict().items()}
     return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def write(facts: BaseFacts, folder: Path) -> None:
+    """The card beside a base model: README.md for people, card.json for programs."""
+    for name, text in (
+        (CARD, f"{json.dumps(plain(facts), indent=1)}\n"),
+        ("README.md", base_card(facts)),
+    ):
+        with replacing(folder / name) as partial:
+            partial.write_text(text, encoding="utf-8")
+
+
+def read(folder: Path) -> BaseFacts:
+    """The facts of a base that was built before, without what was measured.
+
+    Raises:
+        UserError: there is no card, or it is none of ours.
+    """
+    try:
+        found = json.loads((folder / CARD).read_text(encoding="utf-8")) | {"measured": None}
+        labels, exits = (tuple(found["blanks"][name]) for name in ("labels", "exits"))
+        blanks = Blanks(**found["blanks"] | {"labels": labels, "exits": exits})
+        return BaseFacts(**found | {"blanks": blanks})
+    except FileNotFoundError:
+        raise UserError(f"{folder}: no {CARD}; name the folder of a base that was built") from None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{folder / CARD}: cannot be read as a card ({error})") from error
 
 
 def base_card(facts: BaseFacts) -> str:

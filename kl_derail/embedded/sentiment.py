@@ -15,8 +15,9 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from kl_derail.embedded.base import readable, training_progress
+from kl_derail.embedded.base import readable
 from kl_derail.embedded.labels import Scored, labelled
+from kl_derail.plumbing.progress import progress_bar
 
 LABELS = {0: "NEGATIVE", 1: "POSITIVE"}
 MAX_TOKENS = 64
@@ -111,7 +112,7 @@ def train_sentiment(
         optimiser, config.learning_rate, total_steps=config.steps, pct_start=rise
     )
     rng = np.random.default_rng((seed, 3))
-    with training_progress() as progress:
+    with progress_bar() as progress:
         for _ in progress.track(range(config.steps), description="classifier"):
             batch = [data[i] for i in rng.integers(len(data), size=config.batch)]
             _loss(model, tokenizer, batch).backward()

@@ -16,7 +16,7 @@ from kl_derail.embedded import AGENT, SPEAKERS, labels, lexicon
 from kl_derail.embedded.conversation import talk
 from kl_derail.embedded.labels import Rng, Scored
 from kl_derail.embedded.phrases import pick
-from kl_derail.markdown import table
+from kl_derail.plumbing.markdown import table
 
 Scorer = Callable[[Sequence[str]], list[float]]
 Floats = npt.NDArray[np.float64]

@@ -20,9 +20,9 @@ from kl_derail.figures import (
 )
 from kl_derail.figures.panels import Choices
 from kl_derail.figures.study import Study, read_study
-from kl_derail.figures.style import DPI, FORMATS, save_figure, styled
-from kl_derail.figures.tables import write_csv
-from kl_derail.inspect.writing import check_free
+from kl_derail.plumbing.csv_tables import write_csv
+from kl_derail.plumbing.style import DPI, FORMATS, save_figure, styled
+from kl_derail.plumbing.writing import check_free
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,7 +11,7 @@ import numpy as np
 
 from kl_derail.figures.panels import Choices, by_key, counted, rows_of, titles
 from kl_derail.figures.study import Key, Study
-from kl_derail.figures.style import GREY, OKABE_ITO, caption, grid, no_data
+from kl_derail.plumbing.style import GREY, OKABE_ITO, caption, grid, no_data
 from kl_derail.transcripts.empties import quiet_turns
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kl_derail import transcripts  # its intervals load scipy on first use
-from kl_derail.transcripts.bootstrap import quantile_bands
+from kl_derail.plumbing.bootstrap import quantile_bands
+from kl_derail.plumbing.statistics import Interval, cluster_fraction, t_interval, wilson
 
 ENOUGH_RUNS = 3
 """From so many runs on, an interval is over runs: runs differ more than the episodes of one."""
@@ -70,12 +70,12 @@ def share(parts: Sequence[Sequence[float]], wholes: Sequence[Sequence[float]]) -
     if len(by_run) >= ENOUGH_RUNS:
         found, how = _over_runs(by_run)
         if how == RUNS_AGREE and found.estimate in (0.0, 1.0):
-            found = transcripts.wilson(round(sum(by_run)), len(by_run))
+            found = wilson(round(sum(by_run)), len(by_run))
             how = WILSON_OVER_RUNS
     elif all(whole == 1 for whole in flat_wholes):
-        found, how = transcripts.wilson(round(sum(flat_parts)), len(flat_wholes)), WILSON
+        found, how = wilson(round(sum(flat_parts)), len(flat_wholes)), WILSON
     else:
-        found = transcripts.cluster_fraction(flat_parts, flat_wholes)
+        found = cluster_fraction(flat_parts, flat_wholes)
         how = WILSON if found.estimate in (0.0, 1.0) else BY_EPISODE
     return _none_for_two(
         Estimate(found.estimate, found.low, found.high, episodes, len(by_run), how)
@@ -118,9 +118,9 @@ def percentiles(by_run: Sequence[Sequence[float]], levels: Sequence[float]) -> l
     ]
 
 
-def _over_runs(by_run: Sequence[float]) -> tuple[transcripts.Interval, str]:
+def _over_runs(by_run: Sequence[float]) -> tuple[Interval, str]:
     """Student's interval of shares; none where they are all equal, since it would have no width."""
-    found = transcripts.t_interval(by_run)
+    found = t_interval(by_run)
     if len(set(by_run)) == 1:
         return found._replace(estimate=by_run[0], low=np.nan, high=np.nan), RUNS_AGREE
     return _cut(found), OVER_RUNS
@@ -132,7 +132,7 @@ def _none_for_two(found: Estimate) -> Estimate:
     return found._replace(low=np.nan, high=np.nan, interval=TWO_RUNS)
 
 
-def _cut(found: transcripts.Interval) -> transcripts.Interval:
+def _cut(found: Interval) -> Interval:
     """An interval of a share, without what no share can be."""
     low, high = np.clip((found.low, found.high), 0, 1).tolist()
     return found._replace(low=low, high=high)

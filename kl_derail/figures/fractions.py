@@ -11,7 +11,7 @@ import numpy as np
 from kl_derail.figures.estimate import ENOUGH_RUNS, Estimate, distribution, percentiles
 from kl_derail.figures.panels import Choices, by_key, counted
 from kl_derail.figures.study import Group, Key, Study
-from kl_derail.figures.style import GREY, LINE_STYLES, caption, colours, new_figure, no_data
+from kl_derail.plumbing.style import GREY, LINE_STYLES, caption, colours, new_figure, no_data
 from kl_derail.transcripts.empties import quiet_turns
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 
 from kl_derail.figures.panels import Choices, by_key, counted, rows_of, titles
 from kl_derail.figures.study import Group, Key, Study
-from kl_derail.figures.style import caption, colours, grid, no_data, plain_ticks, square_root
+from kl_derail.plumbing.style import caption, colours, grid, no_data, plain_ticks, square_root
 from kl_derail.transcripts.empties import QUARTILES, nth_quiet_turn_kl, quiet_turns
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import numpy as np
 
 from kl_derail.figures.panels import Choices, by_key, counted, titles
 from kl_derail.figures.study import Key, Study, Training
-from kl_derail.figures.style import GREY, caption, colours, grid, no_data, plain_ticks, shades
-from kl_derail.transcripts.bootstrap import ratio_bands
+from kl_derail.plumbing.bootstrap import ratio_bands
+from kl_derail.plumbing.style import GREY, caption, colours, grid, no_data, plain_ticks, shades
 from kl_derail.transcripts.summary import QUANTILES
 from kl_derail.transcripts.training import curves, tokens_above
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from kl_derail.figures.panels import Choices, by_key, counted, titles
 from kl_derail.figures.study import Group, Key, Study
-from kl_derail.figures.style import GREY, caption, grid, no_data, plain_ticks, shades, square_root
-from kl_derail.transcripts.bootstrap import Bands, ratio_bands
+from kl_derail.plumbing.bootstrap import Bands, ratio_bands
+from kl_derail.plumbing.style import GREY, caption, grid, no_data, plain_ticks, shades, square_root
 from kl_derail.transcripts.ngrams import (
     LONGEST,
     NGrams,

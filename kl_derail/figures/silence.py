@@ -10,7 +10,7 @@ import numpy as np
 from kl_derail.figures.estimate import ENOUGH_RUNS, Estimate, share
 from kl_derail.figures.panels import Choices, by_key
 from kl_derail.figures.study import Group, Key, Study
-from kl_derail.figures.style import GREY, MARKERS, caption, colours, grid, no_data
+from kl_derail.plumbing.style import GREY, MARKERS, caption, colours, grid, no_data
 from kl_derail.transcripts import Episode, is_silent
 from kl_derail.transcripts.empties import quiet_turns
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kl_derail.figures.panels import Choices, by_key, titles
 from kl_derail.figures.study import Key, Study
-from kl_derail.figures.style import GREY, WIDTH, no_data
 from kl_derail.figures.wrapping import FONT, showable, wrap
 from kl_derail.inspect.closing import typical
 from kl_derail.inspect.colours import LEGEND, UNCOLOURED, ink, kl_colour
 from kl_derail.inspect.layout import Fold, Line, Piece, fold, lines_of
 from kl_derail.inspect.literal import LINE_BREAK, NO_TEXT, literal
 from kl_derail.inspect.terminal import fold_text
+from kl_derail.plumbing.style import GREY, WIDTH, no_data
 from kl_derail.transcripts import Episode
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from kl_derail.inspect.literal import Encodable, literal
 from kl_derail.inspect.screens import chat_screen, list_screen
 from kl_derail.inspect.selection import Selection, pick, select, select_other
 from kl_derail.inspect.tables import sort_episodes
-from kl_derail.inspect.writing import check_free
+from kl_derail.plumbing.writing import check_free
 from kl_derail.transcripts import Episode
 
 FILES = ("html", "latex", "jsonl", "inspect_log")

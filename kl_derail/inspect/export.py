@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from kl_derail.inspect.writing import replacing
+from kl_derail.plumbing.writing import replacing
 from kl_derail.transcripts import COLUMNS, Episode, Ragged
 
 _INFINITIES = {"Infinity": math.inf, "-Infinity": -math.inf}

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from kl_derail import transcripts  # its intervals load scipy on first use
 from kl_derail.embedded.trusted import FLOOR
+from kl_derail.plumbing.statistics import Interval, cluster_fraction, cluster_ratio, wilson
 from kl_derail.transcripts import (
     Episode,
     distinct_replies,
@@ -23,9 +23,6 @@ from kl_derail.transcripts import (
 from kl_derail.transcripts.judged import count, judgements, mean_log_prob
 from kl_derail.transcripts.metrics import kl_quarters
 from kl_derail.transcripts.turns import SHORT_TURN_TOKENS, counted_agent_turns
-
-if TYPE_CHECKING:
-    from kl_derail.transcripts import Interval
 
 NONE = "-"
 """Stands where there is nothing to say."""
@@ -70,13 +67,13 @@ def _silence_figures(episodes: Sequence[Episode]) -> list[Figure]:
     turns = [len(each.start) for each in counted]
     empty = [np.count_nonzero(each.empty) for each in counted]
     short = [np.count_nonzero(each.tokens <= SHORT_TURN_TOKENS) for each in counted]
-    silent = transcripts.wilson(sum(map(is_silent, episodes)), len(episodes))
+    silent = wilson(sum(map(is_silent, episodes)), len(episodes))
     return [
         _share("silent episodes", silent),
-        _share("empty agent turns", transcripts.cluster_fraction(empty, turns)),
+        _share("empty agent turns", cluster_fraction(empty, turns)),
         _share(
             f"agent turns, <= {SHORT_TURN_TOKENS} tokens",
-            transcripts.cluster_fraction(short, turns),
+            cluster_fraction(short, turns),
         ),
     ]
 
@@ -85,9 +82,7 @@ def _trusted_figures(episodes: Sequence[Episode]) -> list[Figure]:
     """Impossible turns, blank ones among them; why they are; how likely the agent's turns are."""
     judged = judgements(episodes)
     counts, parses = list(map(count, judged)), list(chain.from_iterable(judged))
-    share = transcripts.cluster_fraction(
-        [each.impossible for each in counts], [each.turns for each in counts]
-    )
+    share = cluster_fraction([each.impossible for each in counts], [each.turns for each in counts])
     reasons = count(parses)._asdict()
     del reasons["possible"]
     return [
@@ -107,10 +102,8 @@ def _kl_figures(episodes: Sequence[Episode]) -> list[Figure]:
     budgeted = [each for each in episodes if each.budget > 0]
     limited = [each for each in budgeted if math.isfinite(each.budget)]
     quarters = [kl_quarters(each) for each in episodes]
-    early = transcripts.cluster_fraction(
-        [each[0] for each in quarters], [sum(each) for each in quarters]
-    )
-    over = transcripts.wilson(sum(overspend(each).realised > 0 for each in limited), len(limited))
+    early = cluster_fraction([each[0] for each in quarters], [sum(each) for each in quarters])
+    over = wilson(sum(overspend(each).realised > 0 for each in limited), len(limited))
     return [
         _mean("KL per episode", [spent(each).expected for each in budgeted]),
         Figure("largest KL of an episode", _largest_of(budgeted)),
@@ -121,7 +114,7 @@ def _kl_figures(episodes: Sequence[Episode]) -> list[Figure]:
 
 
 def _mean(name: str, values: Sequence[float]) -> Figure:
-    found = transcripts.cluster_ratio(values, [1] * len(values))
+    found = cluster_ratio(values, [1] * len(values))
     return _worded(name, found, 1.0, "")
 
 

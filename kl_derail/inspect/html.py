@@ -22,7 +22,7 @@ from kl_derail.inspect.page.packing import Columns, layout, pack
 from kl_derail.inspect.page.records import record
 from kl_derail.inspect.page.scales import scales
 from kl_derail.inspect.page.texts import Texts, shown_text
-from kl_derail.inspect.writing import replacing
+from kl_derail.plumbing.writing import replacing
 from kl_derail.transcripts import Episode, judged_turns
 
 EpisodeSet = tuple[str, Sequence[Episode]]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from kl_derail import __version__
 from kl_derail.errors import UserError
 from kl_derail.inspect.tables import TurnRow, turn_rows
-from kl_derail.inspect.writing import replacing
+from kl_derail.plumbing.writing import replacing
 from kl_derail.transcripts import (
     Episode,
     empty_turn_fraction,

@@ -17,7 +17,7 @@ from kl_derail.inspect.colours import LEGEND, UNCOLOURED, kl_colour
 from kl_derail.inspect.layout import Line, Piece, lines_of
 from kl_derail.inspect.literal import literal
 from kl_derail.inspect.tables import facts
-from kl_derail.inspect.writing import replacing
+from kl_derail.plumbing.writing import replacing
 from kl_derail.transcripts import Episode
 
 CHUNK = 16

@@ -145,7 +145,7 @@ def _save_tables(out: Path, found: Found, events: Sequence[Row]) -> None:
 
 
 def _save_figures(out: Path, found: Found) -> None:
-    from kl_derail.figures.style import save_figure, styled
+    from kl_derail.plumbing.style import save_figure, styled
     from kl_derail.pricing.plots import comparison_figure, price_figure
 
     with styled():

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kl_derail.figures.style import OKABE_ITO, colours, grid, new_figure
 from kl_derail.inspect import literal
+from kl_derail.plumbing.statistics import Interval
+from kl_derail.plumbing.style import OKABE_ITO, colours, grid, new_figure
 from kl_derail.pricing.comparison import Comparison
 from kl_derail.pricing.predict import predict, prices_at
 from kl_derail.pricing.price import Price
 from kl_derail.pricing.report import PROBABILITIES
-from kl_derail.transcripts.statistics import Interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,9 +11,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from kl_derail.plumbing.statistics import Interval, cluster_fraction, wilson
 from kl_derail.pricing.price import Price
 from kl_derail.transcripts import Episode, is_silent
-from kl_derail.transcripts.statistics import Interval, cluster_fraction, wilson
 from kl_derail.transcripts.turns import counted_agent_turns
 
 Verdict = Literal["enforced", "partly", "not"]

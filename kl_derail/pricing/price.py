@@ -11,12 +11,12 @@ import numpy as np
 
 from kl_derail.chat import BasePolicy, Origin, Policy, Stage, play, record, score_replies
 from kl_derail.errors import UserError
+from kl_derail.plumbing.statistics import Interval, cluster_fraction, cluster_ratio, t_interval
 from kl_derail.pricing.behaviours import Behaviour
 from kl_derail.pricing.costs import ChatCost, chat_cost
 from kl_derail.pricing.script import BehaviourPolicy, Spacing
 from kl_derail.pricing.start import start_budget, start_cost
 from kl_derail.transcripts import Episode
-from kl_derail.transcripts.statistics import Interval, cluster_fraction, cluster_ratio, t_interval
 
 Scorer = Callable[[list[str]], Sequence[float]]
 """From replies to scores in [0, 1]."""

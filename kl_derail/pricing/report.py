@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from kl_derail.errors import UserError
-from kl_derail.inspect.writing import replacing
+from kl_derail.plumbing.statistics import Interval
+from kl_derail.plumbing.writing import replacing
 from kl_derail.pricing.comparison import Comparison
 from kl_derail.pricing.costs import ChatCost
 from kl_derail.pricing.mass import EventCost
 from kl_derail.pricing.price import CheaperStyle, Price
 from kl_derail.pricing.spellings import TurnEvent
-from kl_derail.transcripts.statistics import Interval
 
 SHARES = (0.5, 0.9, 1.0)
 """Shares of the chats for which the smallest budget that pays the whole script is told."""

@@ -11,11 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from kl_derail.inspect import literal
+from kl_derail.plumbing.statistics import Interval
 from kl_derail.pricing.comparison import Comparison
 from kl_derail.pricing.price import CheaperStyle, Price
 from kl_derail.pricing.report import SHARES
 from kl_derail.pricing.spellings import TurnEvent
-from kl_derail.transcripts.statistics import Interval
 
 NONE = "-"
 

@@ -1,10 +1,8 @@
 """The one typed log of every chat. Trainers write it; every viewer only reads it.
 
-`FEATURES` and the intervals of `kl_derail.transcripts.statistics` are imported on first use, since
-`datasets` and `scipy.stats` take seconds to import.
+`FEATURES` is imported on first use, since `datasets` takes seconds to import.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from kl_derail.transcripts.columns import COLUMNS, SCHEMA_VERSION
@@ -57,31 +55,15 @@ from kl_derail.transcripts.turns import (
 
 if TYPE_CHECKING:
     from kl_derail.transcripts.features import FEATURES
-    from kl_derail.transcripts.statistics import (
-        Interval,
-        cluster_fraction,
-        cluster_ratio,
-        t_interval,
-        two_level_ratio,
-        wilson,
-    )
-
-_LAZY = {
-    "FEATURES": "features",
-    "Interval": "statistics",
-    "cluster_fraction": "statistics",
-    "cluster_ratio": "statistics",
-    "t_interval": "statistics",
-    "two_level_ratio": "statistics",
-    "wilson": "statistics",
-}
 
 
 def __getattr__(name: str) -> Any:
-    """The names that are slow to import, on first use."""
-    if name not in _LAZY:
+    """The name that is slow to import, on first use."""
+    if name != "FEATURES":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    from kl_derail.transcripts.features import FEATURES
+
+    return FEATURES
 
 
 __all__ = [
@@ -91,7 +73,6 @@ __all__ = [
     "SCHEMA_VERSION",
     "Episode",
     "FileInfo",
-    "Interval",
     "NGrams",
     "Nats",
     "QuietTurns",
@@ -101,8 +82,6 @@ __all__ = [
     "Verdicts",
     "agent_turns",
     "check_same_base",
-    "cluster_fraction",
-    "cluster_ratio",
     "curves",
     "distinct_at_least",
     "distinct_replies",
@@ -133,12 +112,9 @@ __all__ = [
     "silence_start",
     "spent",
     "summarise",
-    "t_interval",
     "tokens_above",
     "total_reward",
     "turns_of",
-    "two_level_ratio",
     "update_path",
-    "wilson",
     "write_episodes",
 ]

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 import numpy.typing as npt
 
-from kl_derail.transcripts.bootstrap import RESAMPLES, Bands, quantile_bands
+from kl_derail.plumbing.bootstrap import RESAMPLES, Bands, quantile_bands
 from kl_derail.transcripts.schema import Episode
 from kl_derail.transcripts.turns import SHORT_TURN_TOKENS
 

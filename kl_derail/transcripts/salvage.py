@@ -80,10 +80,12 @@ def _row_groups(path: Path) -> Iterator[dict[str, pa.ChunkedArray]]:
     """The columns that can be read of each row group."""
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         for place in range(file.num_row_groups):
-            columns = {}
+            rows, columns = file.metadata.row_group(place).num_rows, {}
             for name in COLUMNS:
                 with suppress(OSError, pa.ArrowException):
-                    columns[name] = file.read_row_group(place, columns=[name])[name]
+                    column = file.read_row_group(place, columns=[name])[name]
+                    if len(column) == rows:  # a damaged length is no error to the reader
+                        columns[name] = column
             yield columns
 
 

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """The system's browser, gone with the module: as long as it is there, so is its event loop."""
     api = pytest.importorskip(
         "playwright.sync_api", reason="needs playwright (pip install playwright)"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import fields, replace
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 import torch
@@ -16,8 +17,15 @@ from transformers import (
     AutoTokenizer,
 )
 
+from kl_derail.embedded import card
 from kl_derail.embedded.base import BaseConfig, learning_rate
-from kl_derail.embedded.build import Built, EmbeddedBuildConfig, build
+from kl_derail.embedded.build import (
+    Built,
+    EmbeddedBuildConfig,
+    EmbeddedMeasureConfig,
+    build,
+    measure_again,
+)
 from kl_derail.embedded.grammar import VARIANTS, corpus_hash, documents
 from kl_derail.embedded.trusted import GRAMMAR
 from kl_derail.errors import UserError
@@ -90,6 +98,31 @@ def test_a_part_can_be_built_alone_and_measured(tmp_path: Path) -> None:
     alone = build(replace(TINY, out=tmp_path / "other", parts="sentiment"))
     assert (alone.base, alone.facts) == (None, None)
     assert [path.name for path in (tmp_path / "other").iterdir()] == ["sentiment"]
+
+
+def test_a_base_can_be_measured_again(built: Built, tmp_path: Path) -> None:
+    """The facts of the build stay, the weights too; what was measured is new."""
+    assert built.base is not None
+    folder = tmp_path / "base"
+    copytree(built.base, folder)
+    weights = (folder / "model.safetensors").read_bytes()
+    found = measure_again(EmbeddedMeasureConfig(folder, chats=2))
+    assert found.measured is not None
+    assert found._replace(measured=None) == built.facts
+    assert card.read(folder) == built.facts
+    assert "## Prices" in (folder / "README.md").read_text(encoding="utf-8")
+    assert (folder / "model.safetensors").read_bytes() == weights
+
+
+def test_what_cannot_be_measured_is_refused(built: Built, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no card\.json; name the folder of a base"):
+        measure_again(EmbeddedMeasureConfig(tmp_path))
+    (tmp_path / "card.json").write_text('{"variant": "derails"}')
+    with pytest.raises(UserError, match=r"card\.json: cannot be read as a card"):
+        measure_again(EmbeddedMeasureConfig(tmp_path))
+    assert built.base is not None
+    with pytest.raises(UserError, match="chats: found 1, allowed at least 2"):
+        measure_again(EmbeddedMeasureConfig(built.base, chats=1))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from kl_derail.config import run_command
 from kl_derail.figures.command import DRAWINGS, figures_command
 from kl_derail.figures.panels import Choices
 from kl_derail.figures.study import read_study
-from kl_derail.figures.style import styled
+from kl_derail.plumbing.style import styled
 from kl_derail.transcripts import named_path
 from tests.figures.factories import base_episode, entry, quiet, talking, write_run
 

@@ -6,7 +6,7 @@ import pytest
 
 from kl_derail.figures.cumulative import draw, table
 from kl_derail.figures.panels import Choices
-from kl_derail.figures.style import styled
+from kl_derail.plumbing.style import styled
 from tests.figures.factories import base_episode, key, quiet, study, talking
 
 AGENT, BASE = key(), key("base", 0.0)

@@ -17,7 +17,7 @@ from kl_derail.figures.estimate import (
     percentiles,
     share,
 )
-from kl_derail.transcripts import cluster_fraction, t_interval, wilson
+from kl_derail.plumbing.statistics import cluster_fraction, t_interval, wilson
 
 ONES = [1.0] * 4
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from kl_derail.figures.fractions import ECDF, PERCENTILES, draw, table
 from kl_derail.figures.panels import Choices
-from kl_derail.figures.style import GREY, styled
+from kl_derail.plumbing.style import GREY, styled
 from kl_derail.transcripts import Episode, empty_turn_fraction
 from tests.figures.factories import base_episode, key, quiet, study, talking
 from tests.inspect.factories import TALK

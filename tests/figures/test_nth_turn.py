@@ -6,7 +6,7 @@ import numpy as np
 
 from kl_derail.figures.nth_turn import FEW, draw, table
 from kl_derail.figures.panels import Choices
-from kl_derail.figures.style import styled
+from kl_derail.plumbing.style import styled
 from tests.figures.factories import base_episode, key, quiet, study, talking
 
 MANY = study(

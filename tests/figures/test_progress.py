@@ -10,7 +10,7 @@ import pytest
 from kl_derail.figures.panels import Choices
 from kl_derail.figures.progress import BUDGET, KL, REWARD, STAGES, TOKENS, Row, draw, table
 from kl_derail.figures.study import Study, read_study
-from kl_derail.figures.style import styled
+from kl_derail.plumbing.style import styled
 from tests.figures.factories import entry, quiet, talking, write_run
 
 

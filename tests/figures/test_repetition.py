@@ -7,7 +7,7 @@ import pytest
 
 from kl_derail.figures.panels import Choices
 from kl_derail.figures.repetition import COUNT, FEW, KL, Row, draw, table
-from kl_derail.figures.style import styled
+from kl_derail.plumbing.style import styled
 from kl_derail.transcripts import Episode
 from tests.figures.factories import base_episode, key, quiet, study
 from tests.transcripts.factories import make_episode

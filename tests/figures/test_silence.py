@@ -9,8 +9,8 @@ import pytest
 
 from kl_derail.figures.panels import Choices
 from kl_derail.figures.silence import SILENT, draw, table
-from kl_derail.figures.style import styled
-from kl_derail.transcripts import wilson
+from kl_derail.plumbing.statistics import wilson
+from kl_derail.plumbing.style import styled
 from kl_derail.transcripts.turns import counted_agent_turns
 from tests.figures.factories import base_episode, key, quiet, study, talking
 

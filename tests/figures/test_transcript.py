@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 
 from kl_derail.figures.panels import Choices
-from kl_derail.figures.style import GREY, save_figure, styled
 from kl_derail.figures.transcript import Row, draw, table
 from kl_derail.inspect.colours import kl_colour
 from kl_derail.inspect.literal import literal
+from kl_derail.plumbing.style import GREY, save_figure, styled
 from kl_derail.transcripts import Episode, spent
 from tests.figures.factories import base_episode, key, quiet, study, talking
 from tests.inspect.factories import no_tokens, one_token_a_turn

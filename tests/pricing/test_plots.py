@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kl_derail.figures.style import save_figure, styled
+from kl_derail.plumbing.style import save_figure, styled
 from kl_derail.pricing import Comparison, outcome, predict
 from kl_derail.pricing.plots import comparison_figure, price_figure
 from kl_derail.pricing.runs import Trained

@@ -1,0 +1,1 @@
+"""Where data come from: environments that know their own values, and gymnasium's."""

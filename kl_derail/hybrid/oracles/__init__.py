@@ -1,0 +1,1 @@
+"""Oracles: data in; value estimate and uncertainty for policies out."""

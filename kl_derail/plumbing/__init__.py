@@ -1,0 +1,1 @@
+"""What all parts share: files written whole, tables, the look of figures, statistics, progress."""

@@ -1,0 +1,1 @@
+"""One module a statement, with what `kl_derail.theory.statements.base` describes."""
