@@ -95,4 +95,4 @@ def _counts(axes: Axes, rows: Sequence[SweepRow]) -> None:
     axes.set_xticks(range(len(READINGS)), READINGS)
     axes.tick_params(length=0)
     axes.grid(visible=False)
-    axes.set_title(f"optima of {_trees(rows[0].trees)}: how many raise what is not optimal")
+    axes.set_title(f"{_trees(rows[0].trees)}: optima that raise what is worse")
